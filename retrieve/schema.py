@@ -1,0 +1,150 @@
+"""The types that packages share: documents, chunks, passages and their metadata.
+
+A payload in the store is the user's metadata at top level, under its own names, and what
+Draftline adds in one object under the key ``_dl`` (so a filter names it ``_dl.document``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Scalar = str | int | float | bool | datetime
+MetadataValue = Scalar | list[str] | list[int] | list[float] | list[bool] | list[datetime]
+Metadata = dict[str, MetadataValue]
+FieldType = Literal["keyword", "integer", "float", "bool", "datetime"]
+"""Type of a field's value, or of its items where the value is a list."""
+
+RESERVED = "_dl"
+"""Top-level payload key of everything that Draftline adds itself."""
+
+RESERVED_FIELDS: Mapping[str, FieldType] = {
+    "_dl.document": "keyword",
+    "_dl.document_id": "keyword",
+    "_dl.root": "keyword",
+    "_dl.type": "keyword",
+    "_dl.tenant": "keyword",
+    "_dl.access": "keyword",
+    "_dl.ordinal": "integer",
+    "_dl.modified": "datetime",
+}
+"""Our own fields that can be filtered on; they are indexed in every store."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A converted file.
+
+    ``body`` is markdown without front matter; every offset in the house counts code points in it.
+    """
+
+    id: str
+    """UUID, derived from root and path: the same file keeps its id over updates."""
+    path: str
+    """Relative to the ingested root, with forward slashes; what citations show."""
+    root: str
+    """Absolute path of the ingested root."""
+    type: str
+    """markdown, html, text, pdf."""
+    body: str
+    metadata: Metadata
+    content_hash: str
+    """Hex digest of the source file's bytes."""
+    modified: datetime
+    tenant: str | None = None
+    access: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of a document: ``document.body[start:end] == text``."""
+
+    id: str
+    """UUID, derived from document id, content hash and ordinal."""
+    document: Document
+    ordinal: int
+    text: str
+    start: int
+    end: int
+    section: tuple[str, ...] = ()
+    """Headings above the chunk, outermost first."""
+
+    def payload(self) -> dict[str, Any]:
+        """What the store keeps for this chunk; datetimes as ISO 8601 strings."""
+        document = self.document
+        ours = {
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            "section": list(self.section),
+            "ordinal": self.ordinal,
+            "document": document.path,
+            "document_id": document.id,
+            "root": document.root,
+            "type": document.type,
+            "hash": document.content_hash,
+            "modified": _plain(document.modified),
+            "tenant": document.tenant,
+            "access": list(document.access),
+        }
+        return {**{key: _plain(value) for key, value in document.metadata.items()}, RESERVED: ours}
+
+    def embedding_text(self) -> str:
+        """What is embedded and indexed for BM25: the section path gives a bare paragraph its topic."""
+        return "\n".join((" > ".join(self.section), self.text)) if self.section else self.text
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk that a search found."""
+
+    id: str
+    text: str
+    score: float
+    """Ranking score (fused); comparable within one search only."""
+    payload: Mapping[str, Any] = field(repr=False)
+    relevance: float = 0.0
+    """Cosine similarity of question and chunk, comparable across searches."""
+
+    @property
+    def ours(self) -> Mapping[str, Any]:
+        """The part of the payload that Draftline added."""
+        value: Mapping[str, Any] = self.payload[RESERVED]
+        return value
+
+    @property
+    def document(self) -> str:
+        """Path of the document, relative to its ingested root."""
+        return str(self.ours["document"])
+
+    @property
+    def start(self) -> int:
+        """Offset of ``text`` in the document's converted body, in code points."""
+        return int(self.ours["start"])
+
+    @property
+    def end(self) -> int:
+        return int(self.ours["end"])
+
+    @property
+    def section(self) -> tuple[str, ...]:
+        return tuple(self.ours["section"])
+
+    def metadata(self) -> dict[str, Any]:
+        """The payload, flat: the user's keys under their own names, ours as ``_dl.<key>``."""
+        theirs = {key: value for key, value in self.payload.items() if key != RESERVED}
+        return theirs | {f"{RESERVED}.{key}": value for key, value in self.ours.items() if key != "text"}
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that ``--json`` prints."""
+        return {"id": self.id, "text": self.text, "score": self.score, "metadata": self.metadata()}
+
+
+def _plain(value: MetadataValue) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,113 @@
+"""What a store of chunks is: the interface that the embedded store and the server both keep.
+
+A store is read by many processes and written by one at a time. Readers never wait for a writer
+and always see a whole published state: everything of it, and nothing of what is being written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieve.filters import Filter
+from retrieve.schema import Chunk, FieldType, Passage
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """A hybrid search: dense and BM25 candidates, fused by reciprocal rank."""
+
+    text: str
+    """For BM25."""
+    vector: Vector
+    """Shape (dim,), unit length."""
+    limit: int
+    prefetch: int
+    """Candidates from each of the two searches."""
+    filter: Filter | None = None
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What is in a store."""
+
+    chunks: int
+    documents: int
+    embedder: str | None
+    """Name of the model that made the vectors; None while the store is empty."""
+    dimension: int | None
+    fields: Mapping[str, FieldType]
+    """The user's fields and ours, all of them indexed."""
+    generation: str
+    """Changes whenever something was published."""
+
+
+class StoreWriter(Protocol):
+    """The one writer of a store. Nothing it does is visible before `commit`.
+
+    Left without a commit (an exception, Ctrl-C, kill -9), the store stays as it was.
+    """
+
+    @property
+    def side(self) -> Path:
+        """Folder of files published together with the chunks (the ingest ledger lives there)."""
+        ...
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vector) -> None:
+        """Add or replace chunks; ``vectors`` has shape (len(chunks), dim)."""
+        ...
+
+    def delete_documents(self, ids: Sequence[str]) -> None:
+        """Remove every chunk of these documents (`Document.id`)."""
+        ...
+
+    def delete_chunks(self, ids: Sequence[str]) -> None:
+        """Remove chunks by `Chunk.id`."""
+        ...
+
+    def commit(self) -> None:
+        """Publish everything since the last commit, at once; writing may go on afterwards."""
+        ...
+
+
+class Store(Protocol):
+    """A place where chunks live and are searched."""
+
+    def search(self, request: SearchRequest) -> list[Passage]:
+        """The best passages, best first."""
+        ...
+
+    def scroll(self, filter: Filter | None = None) -> Iterator[dict[str, Any]]:
+        """Payloads of all chunks that pass, in no particular order, each with its ``id``."""
+        ...
+
+    def facet(self, field: str, filter: Filter | None = None, limit: int = 100) -> dict[Any, int]:
+        """The values of a field and how many chunks have each, most frequent first."""
+        ...
+
+    def info(self) -> StoreInfo: ...
+
+    def side(self, name: str) -> Path | None:
+        """A published side file to read, or None; hold it only briefly, a commit may replace it."""
+        ...
+
+    def writer(
+        self, *, embedder: str, dimension: int, fields: Mapping[str, FieldType], wait_s: float
+    ) -> AbstractContextManager[StoreWriter]:
+        """Become the writer.
+
+        Raises:
+            StoreError: another writer held the store for longer than ``wait_s``, the store is
+                corrupt, or it holds vectors of another embedder.
+        """
+        ...
+
+    def close(self) -> None: ...
