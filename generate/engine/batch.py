@@ -1,0 +1,73 @@
+"""A step's tokens, packed: requests of any length side by side in one row, without padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from generate.engine.kv_cache import KVCache
+from generate.engine.scheduler import Scheduled
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One request's part of the packed row.
+
+    Its queries are rows ``begin:end``; its context is ``slots`` (all its tokens so far, the
+    queries' own at the end), so query ``i`` of ``n`` sees the first ``len(slots) - n + i + 1``.
+    """
+
+    begin: int
+    end: int
+    slots: Tensor
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """Input of one forward pass over T tokens; also the context that attention reads.
+
+    Shapes: ``input_ids``, ``positions`` and ``slots`` (T,); ``logit_rows`` (rows,), the packed
+    rows whose logits are wanted, in the order of the segments that sample.
+    """
+
+    cache: KVCache
+    input_ids: Tensor
+    positions: Tensor
+    slots: Tensor
+    segments: tuple[Segment, ...]
+    logit_rows: Tensor
+
+
+def pack(step: Sequence[Scheduled], cache: KVCache, block_size: int, device: torch.device) -> PackedBatch:
+    """Lay out the scheduled tokens of a step, in its order."""
+    ids: list[int] = []
+    positions: list[int] = []
+    segments: list[Segment] = []
+    rows: list[int] = []
+    own_slots: list[Tensor] = []
+    for share in step:
+        begin = len(ids)
+        ids += share.request.tokens[share.start : share.end]
+        positions += range(share.start, share.end)
+        slots = slots_of(share.request.block_table, share.end, block_size)
+        own_slots.append(slots[share.start :])
+        segments.append(Segment(begin, len(ids), slots.to(device)))
+        if share.samples:
+            rows.append(len(ids) - 1)
+    return PackedBatch(
+        cache=cache,
+        input_ids=torch.tensor(ids, device=device),
+        positions=torch.tensor(positions, device=device),
+        slots=torch.cat(own_slots).to(device),
+        segments=tuple(segments),
+        logit_rows=torch.tensor(rows, dtype=torch.long, device=device),
+    )
+
+
+def slots_of(block_table: Sequence[int], length: int, block_size: int) -> Tensor:
+    """Cache slots of a request's first ``length`` tokens, shape (length,)."""
+    blocks = torch.tensor(block_table[: -(-length // block_size)])
+    return (blocks[:, None] * block_size + torch.arange(block_size)).flatten()[:length]

@@ -1,0 +1,123 @@
+"""Runs any transformers causal language model over packed batches and the paged cache.
+
+The model's own code does everything but attention, so a family that transformers supports through
+its attention interface is supported here. Nothing is kept in transformers' caches.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from configs.errors import ModelError
+from generate.engine import attention
+from generate.engine.batch import PackedBatch
+from generate.engine.kv_cache import KVCache
+
+
+class ModelRunner:
+    """A model, and what the engine needs to know of its shape.
+
+    ``context_length`` is the longest sequence the model may see, in tokens. A model whose rotary
+    factors depend on the longest sequence of a forward pass (longrope, dynamic NTK) is held to
+    the length up to which they do not: beyond it a packed neighbour would change a request's output.
+    """
+
+    def __init__(self, model: Any) -> None:
+        model.set_attn_implementation(attention.register())
+        self.model = model.eval()
+        config = model.config.get_text_config()
+        self.layers = int(config.num_hidden_layers)
+        self.heads = int(config.num_attention_heads)
+        self.kv_heads = int(getattr(config, "num_key_value_heads", None) or self.heads)
+        self.head_dim = int(getattr(config, "head_dim", None) or config.hidden_size // self.heads)
+        self.context_length = _context_length(config)
+        self.vocab_size = int(config.vocab_size)
+        self.dtype: torch.dtype = model.dtype
+        self.device: torch.device = model.device
+        self.eos_ids = _eos_ids(model)
+
+    @classmethod
+    def from_folder(cls, folder: Path, *, device: str = "auto", dtype: str = "auto") -> ModelRunner:
+        """Load a model from local files.
+
+        Args:
+            device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+            dtype: ``auto`` (float32 on the CPU, bfloat16 on CUDA) or a torch dtype's name.
+
+        Raises:
+            ModelError: not a model folder, damaged weights, or no such device.
+        """
+        from transformers import AutoModelForCausalLM
+
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ModelError("generate.device is cuda, but torch sees no CUDA device; set generate.device=cpu")
+        if dtype == "auto":
+            dtype = "bfloat16" if device == "cuda" else "float32"
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, dtype), local_files_only=True
+            )
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise ModelError(f"{folder}: cannot be loaded as a causal language model: {error}") from error
+        return cls(model.to(device))
+
+    def bytes_per_token(self) -> int:
+        """What one token costs in the KV cache."""
+        return KVCache.bytes_per_token(self.layers, self.kv_heads, self.head_dim, self.dtype)
+
+    def new_cache(self, slots: int) -> KVCache:
+        """An empty cache for this model."""
+        return KVCache(
+            layers=self.layers,
+            slots=slots,
+            kv_heads=self.kv_heads,
+            head_dim=self.head_dim,
+            dtype=self.dtype,
+            device=self.device,
+        )
+
+    @torch.inference_mode()
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """Compute a step; K/V of its tokens land in the cache.
+
+        Returns:
+            Logits of ``batch.logit_rows``: float32, (rows, vocabulary).
+        """
+        # Without wanted rows one is computed all the same: an empty projection is not worth a branch.
+        rows = batch.logit_rows if len(batch.logit_rows) else batch.logit_rows.new_zeros(1)
+        output = self.model(
+            input_ids=batch.input_ids[None],
+            position_ids=batch.positions[None],
+            use_cache=False,
+            logits_to_keep=rows,
+            step=batch,
+        )
+        logits: Tensor = output.logits[0, : len(batch.logit_rows)].float()
+        return logits
+
+
+def _context_length(config: Any) -> int:
+    limit = int(config.max_position_embeddings)
+    parameters = getattr(config, "rope_parameters", None) or {}
+    by_layer = parameters.values() if all(isinstance(p, dict) for p in parameters.values()) else [parameters]
+    for rope in by_layer:
+        if rope.get("rope_type") in ("longrope", "dynamic"):
+            original = rope.get("original_max_position_embeddings")
+            original = original or getattr(config, "original_max_position_embeddings", None)
+            limit = min(limit, int(original or limit))
+    return limit
+
+
+def _eos_ids(model: Any) -> frozenset[int]:
+    ids = model.generation_config.eos_token_id
+    if ids is None:
+        ids = model.config.get_text_config().eos_token_id
+    if ids is None:
+        return frozenset()
+    return frozenset(ids) if isinstance(ids, list | tuple) else frozenset((int(ids),))

@@ -1,0 +1,41 @@
+"""Loading a model folder: its tokenizer, and an engine running in its thread."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from configs.errors import ModelError
+from configs.settings import GenerateSettings
+from generate.engine.service import EngineService
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The folder's tokenizer, from local files.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder}: its tokenizer cannot be loaded: {error}") from error
+
+
+def load_service(folder: Path, settings: GenerateSettings) -> EngineService:
+    """An engine over the folder's model, in a thread that is already running.
+
+    Raises:
+        ModelError: the model cannot be loaded on the wanted device.
+    """
+    import torch
+
+    from generate.engine.engine import Engine
+    from generate.engine.runner import ModelRunner
+
+    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+    runner = ModelRunner.from_folder(folder, device=settings.device, dtype=settings.dtype)
+    return EngineService(Engine(runner, settings))

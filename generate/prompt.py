@@ -1,0 +1,130 @@
+"""The prompt: instructions, earlier turns, numbered passages, the question last.
+
+Documents and questions are untrusted, so their text is tokenized apart from the chat template and
+never yields special tokens: a passage that contains ``<|im_end|>`` cannot end its turn. Tokenizing
+passages apart also tells which prompt tokens are whose, which is what citations are made from.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import TemplateError
+
+from configs.errors import InputError
+from retrieve.schema import Passage
+
+INSTRUCTIONS = (
+    "You answer questions from the numbered passages. Copy the sentence of the passages that answers "
+    "the question, word for word, and name its passage like this: [1]. Use nothing else."
+)
+
+
+@dataclass(frozen=True)
+class PassageTokens:
+    """A passage as it stands in the prompt: token ids, and each token's characters in its text."""
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Token ids of a prompt, and the passages that fitted into it, best first."""
+
+    ids: list[int]
+    passages: list[PassageTokens]
+
+
+class PromptBuilder:
+    """Builds prompts for one model's tokenizer and chat template."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def build(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        history: Sequence[tuple[str, str]] = (),
+        *,
+        budget: int,
+    ) -> Prompt:
+        """A prompt of at most ``budget`` tokens.
+
+        What does not fit is left out: the least relevant passages first, then the oldest turns.
+
+        Raises:
+            InputError: the question does not fit beside its best passage; says by how many tokens.
+        """
+        tokenized = [self._passage(passage) for passage in passages]
+        turns = list(history)
+        while True:
+            ids = self._assemble(question, passages, tokenized, turns)
+            if (over := len(ids) - budget) <= 0:
+                return Prompt(ids, tokenized)
+            if len(tokenized) > 1:
+                tokenized.pop()
+            elif turns:
+                turns.pop(0)
+            else:
+                raise InputError(f"the question is {over} tokens too long for the model's context; shorten it")
+
+    def _passage(self, passage: Passage) -> PassageTokens:
+        encoded = self._tokenizer(
+            passage.text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        return PassageTokens(list(encoded["input_ids"]), [tuple(pair) for pair in encoded["offset_mapping"]])
+
+    def _assemble(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        tokenized: Sequence[PassageTokens],
+        history: Sequence[tuple[str, str]],
+    ) -> list[int]:
+        messages = [("system", self._plain(INSTRUCTIONS))]
+        for asked, answered in history:
+            messages += [("user", self._plain(asked)), ("assistant", self._plain(answered))]
+        content = self._plain("Passages:\n\n")
+        for number, (passage, tokens) in enumerate(zip(passages, tokenized, strict=False), start=1):
+            title = " > ".join((passage.document, *passage.section))
+            content += [*self._plain(f"[{number}] {title}\n"), *tokens.ids, *self._plain("\n\n")]
+        content += self._plain(f"Question: {question}")
+        return self._chat([*messages, ("user", content)])
+
+    def _plain(self, text: str) -> list[int]:
+        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        return list(encoded["input_ids"])
+
+    def _chat(self, messages: Sequence[tuple[str, list[int]]]) -> list[int]:
+        """Wrap contents in the model's chat template: only the template yields special tokens."""
+        marks = [f"@{uuid.uuid4().hex}@" for _ in messages]
+        roles = [role for role, _ in messages]
+        text = self._render(roles, marks)
+        ids: list[int] = []
+        for mark, (_, content) in zip(marks, messages, strict=True):
+            before, _, text = text.partition(mark)
+            ids += [*self._template_text(before), *content]
+        return ids + self._template_text(text)
+
+    def _render(self, roles: Sequence[str], contents: Sequence[str]) -> str:
+        if self._tokenizer.chat_template is None:
+            return "".join(f"{content}\n\n" for content in contents) + "Answer:"
+        messages = [{"role": role, "content": text} for role, text in zip(roles, contents, strict=True)]
+        try:
+            return self._apply(messages)
+        except TemplateError:  # some templates know no system role: its text goes to the first question
+            first, second, *rest = messages
+            merged = {"role": "user", "content": f"{first['content']}\n\n{second['content']}"}
+            return self._apply([merged, *rest])
+
+    def _apply(self, messages: Sequence[dict[str, str]]) -> str:
+        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return text
+
+    def _template_text(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []

@@ -1,0 +1,51 @@
+"""Fixtures that all packages' tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from configs.cli import QUIET_ENV
+from configs.settings import Settings, load_settings
+
+os.environ.update(QUIET_ENV)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DRAFTLINE_HOME of the test's own, for this process and its children."""
+    path = tmp_path / "home"
+    monkeypatch.setenv("DRAFTLINE_HOME", str(path))
+    return path
+
+
+@pytest.fixture
+def make_settings(home: Path) -> Callable[..., Settings]:
+    """Settings with overrides: ``make_settings("answer.max_tokens=8")``."""
+    return lambda *overrides, profile=None: load_settings(profile, overrides)
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """The default settings, with a home of the test's own."""
+    return make_settings()
+
+
+@pytest.fixture(scope="session")
+def embedder():  # type: ignore[no-untyped-def]
+    """The real MiniLM."""
+    from retrieve.embed import load_embedder
+
+    return load_embedder(load_settings())
+
+
+@pytest.fixture(scope="session")
+def smollm_folder() -> Path:
+    """The folder of the real SmolLM2-135M-Instruct."""
+    from configs.models import model_path
+
+    settings = load_settings()
+    return model_path(settings.models.answer, settings, role="answer")
