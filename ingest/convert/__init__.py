@@ -1,0 +1,1 @@
+"""Files to markdown: one converter a kind of file."""

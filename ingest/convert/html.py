@@ -1,0 +1,127 @@
+"""Web pages, by trafilatura: the main content as markdown, and what the page declares about itself."""
+
+from __future__ import annotations
+
+import logging
+import re
+from importlib.metadata import version
+from typing import Any
+
+import lxml.html
+from lxml import etree
+from trafilatura import extract, extract_metadata, html2txt
+
+from configs.errors import InputError
+from ingest.convert.base import Converted, refuse_binary, tidy
+from ingest.convert.encoding import decode
+from ingest.metadata import clean_metadata
+from retrieve.schema import Metadata
+
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{2,40})""", re.IGNORECASE)
+_XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w:.-]{2,40})["']""")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?=$|[-_])")
+_UNSEEN = "//script | //style | //noscript | //template | //head"
+
+
+class HtmlConverter:
+    """Keeps headings, lists, tables, code and links; leaves out navigation and the like."""
+
+    def __init__(self) -> None:
+        self.version = f"1/trafilatura {version('trafilatura')}"
+        # It reports on pages to developers; what a person should know is raised or noted here.
+        logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
+        logging.getLogger("htmldate").setLevel(logging.CRITICAL)
+
+    def convert(self, data: bytes, suffix: str) -> Converted:
+        refuse_binary(data, "HTML")
+        declared = _CHARSET.search(data[:4096]) or _XML_ENCODING.search(data[:4096])
+        text, note = decode(data, declared[1].decode("ascii") if declared else None)
+        notes = (note,) if note else ()
+        if not text.strip():
+            return Converted("", {}, notes)
+        tree = _parse(text)
+        if tree is None:
+            return Converted("", {}, notes)
+        try:
+            return Converted(tidy(_body(tree)), _metadata(tree), notes)
+        except (RecursionError, etree.LxmlError, AssertionError) as error:
+            raise InputError(f"cannot be read as a page: {error}") from None
+
+
+def _parse(text: str) -> lxml.html.HtmlElement | None:
+    parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False)
+    clean = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
+    try:
+        tree = lxml.html.document_fromstring(clean.encode("utf-8", "replace"), parser=parser)
+    except etree.ParserError:
+        return None  # comments and nothing else
+    for entry in parser.error_log:
+        if entry.type_name == "ERR_RESOURCE_LIMIT":
+            raise InputError(f"cannot be read whole: {entry.message.partition(',')[0].lower()}")
+    return tree
+
+
+def _body(tree: lxml.html.HtmlElement) -> str:
+    """The main content; a page that seems to have none gives all text that a reader would see."""
+    markdown = extract(
+        tree,
+        output_format="markdown",
+        include_comments=False,
+        include_tables=True,
+        include_links=True,
+        include_formatting=True,
+    )
+    if markdown and markdown.strip():
+        return str(markdown)
+    for element in tree.xpath(_UNSEEN):
+        element.drop_tree()
+    return str(html2txt(tree, clean=False))
+
+
+def _metadata(tree: lxml.html.HtmlElement) -> Metadata:
+    """Only what the page says: no date guessed from its text, no site name made from its address."""
+    found = extract_metadata(tree, extensive=False)
+    declared: dict[str, Any] = {
+        "title": _line(found.title),
+        "author": _authors(found.author),
+        "date": found.date,
+        "site": None if _is_host(found.sitename, found.url) else _line(found.sitename),
+        "language": _language(tree),
+        "url": found.url if (found.url or "").startswith(("http://", "https://")) else None,
+        "tags": _tags([*(found.categories or []), *(found.tags or [])]),
+    }
+    return clean_metadata({name: value for name, value in declared.items() if value})
+
+
+def _line(value: str | None) -> str:
+    return " ".join((value or "").split())
+
+
+def _authors(value: str | None) -> str | list[str]:
+    names = list({name.casefold(): name for name in map(_line, (value or "").split(";")) if name}.values())
+    return names if len(names) > 1 else "".join(names)
+
+
+def _tags(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(tag for value in values for tag in map(_line, re.split("[,;]", value)) if tag))
+
+
+def _is_host(site: str | None, url: str | None) -> bool:
+    host = (url or "").partition("://")[2].partition("/")[0].removeprefix("www.")
+    return bool(site) and str(site).lower().removeprefix("www.") == host.lower()
+
+
+def _language(tree: lxml.html.HtmlElement) -> str | None:
+    """The primary language subtag that the page declares: ``en`` for ``en-GB``."""
+    values = [tree.get("lang"), tree.get("{http://www.w3.org/XML/1998/namespace}lang"), tree.get("xml:lang")]
+    values += tree.xpath("//meta[translate(@http-equiv, 'CL', 'cl')='content-language']/@content")
+    values += tree.xpath("//meta[@property='og:locale']/@content")
+    for value in values:
+        match = _LANGUAGE.match((value or "").strip())
+        if match:
+            return match[0].lower()
+    return None
+
+
+def converter() -> HtmlConverter:
+    return HtmlConverter()
