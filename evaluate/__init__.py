@@ -1,0 +1,1 @@
+"""Answers -> scores: a golden set asked every night, scored, kept and gated."""
