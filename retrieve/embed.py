@@ -1,0 +1,139 @@
+"""The embedder: texts to unit vectors, through sentence-transformers, from local files only.
+
+The tokenizer and the token limit are readable without torch, so that chunking starts fast.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from configs.errors import ModelError
+from configs.models import model_path
+from configs.settings import Settings
+from retrieve.store.base import Vector
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+QUERY_CACHE = 1024
+LIMITS = (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings"))
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """What the store remembers: vectors of differently named embedders do not mix."""
+        ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def embed_documents(self, texts: Sequence[str]) -> Vector:
+        """Vectors of passages, shape (len(texts), dimension), unit length."""
+        ...
+
+    def embed_query(self, text: str) -> Vector:
+        """Vector of a question, shape (dimension,), unit length."""
+        ...
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model in float32 on the CPU; several threads may use it at once."""
+
+    def __init__(self, folder: Path, name: str, batch_size: int) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        self._name = name
+        self._batch_size = batch_size
+        try:
+            self._model: Any = SentenceTransformer(
+                str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"cannot load the embedder in {folder}: {error}") from error
+        self._dimension = int(self._model.encode(["dimension"], show_progress_bar=False).shape[1])
+        self._queries: OrderedDict[str, Vector] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def dimension(self) -> int:
+        return self._dimension
+
+    def embed_documents(self, texts: Sequence[str]) -> Vector:
+        if not texts:
+            return np.empty((0, self._dimension), dtype=np.float32)
+        vectors = self._model.encode(
+            list(texts), batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def embed_query(self, text: str) -> Vector:
+        with self._lock:
+            if text in self._queries:
+                self._queries.move_to_end(text)
+                return self._queries[text]
+        vector: Vector = self.embed_documents([text])[0]
+        vector.setflags(write=False)  # it is shared by everyone who asks the same
+        with self._lock:
+            self._queries[text] = vector
+            if len(self._queries) > QUERY_CACHE:
+                self._queries.popitem(last=False)
+        return vector
+
+
+def load_embedder(settings: Settings) -> Embedder:
+    """The embedder that ``models.embed`` names.
+
+    Raises:
+        ModelError: it is not here, or cannot be loaded.
+    """
+    name = settings.models.embed
+    return SentenceEmbedder(model_path(name, settings, role="embed"), name, settings.ingest.embed_batch)
+
+
+def load_tokenizer(settings: Settings) -> Tokenizer:
+    """The embedder's own tokenizer, without torch, truncation and padding.
+
+    Raises:
+        ModelError: the model is not here, or has no readable tokenizer.json.
+    """
+    from tokenizers import Tokenizer
+
+    path = model_path(settings.models.embed, settings, role="embed") / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as error:  # tokenizers raises plain Exception on a file it cannot read
+        raise ModelError(f"cannot read the embedder's tokenizer {path}: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def max_tokens(settings: Settings) -> int:
+    """How many tokens of a text the embedder reads, special tokens included.
+
+    Raises:
+        ModelError: the model is not here, or does not say.
+    """
+    folder = model_path(settings.models.embed, settings, role="embed")
+    for file, key in LIMITS:
+        path = folder / file
+        if path.is_file():
+            limit = json.loads(path.read_text(encoding="utf-8")).get(key)
+            if isinstance(limit, int):
+                return limit
+    raise ModelError(f"{folder} does not say how many tokens it reads (sentence_bert_config.json)")

@@ -1,0 +1,208 @@
+"""The embedded store: Qdrant Edge in this process, over immutable generations.
+
+A generation is a folder of Edge's files that never changes once the manifest names it. Readers in
+any number of processes open it in place: without a write-ahead log Edge takes no lock, and opening,
+searching and closing a settled shard leave every byte of it as it was. A writer works on a copy
+(`edge_writer`), replaces the manifest, and deletes the old generation at once: readers that still
+have it open keep its files alive, unnamed, until their next search moves them on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import qdrant_edge as edge
+
+from configs.errors import StoreError
+from retrieve.filters import Filter
+from retrieve.schema import RESERVED_FIELDS, FieldType, Passage
+from retrieve.store import shard as shards
+from retrieve.store.base import SearchRequest, StoreInfo
+from retrieve.store.edge_writer import EdgeWriter
+from retrieve.store.manifest import FILE, Manifest, check_files, damaged, read_manifest
+
+LOCK, OWNER = "lock", "lock.owner"
+LOAD_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A published state, opened."""
+
+    stamp: tuple[int, ...] | None
+    """Identifies the manifest that was read; None: there was none."""
+    manifest: Manifest
+    shard: edge.EdgeShard | None
+
+
+class EdgeStore:
+    """A store in a folder; several threads may use one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._bm25 = edge.Bm25()
+        self._lock = threading.Lock()
+        self._opened: Snapshot | None = None
+
+    def search(self, request: SearchRequest) -> list[Passage]:
+        shard = self._snapshot().shard
+        if shard is None or request.limit < 1:
+            return []
+        with shards.edge_errors("searching"):
+            return shards.search(shard, request, self._bm25)
+
+    def scroll(self, filter: Filter | None = None) -> Iterator[dict[str, Any]]:
+        shard = self._snapshot().shard
+        return iter(()) if shard is None else shards.scroll(shard, filter)
+
+    def facet(self, field: str, filter: Filter | None = None, limit: int = 100) -> dict[Any, int]:
+        snapshot = self._snapshot()
+        kind = {**snapshot.manifest.fields, **RESERVED_FIELDS}.get(field)
+        if snapshot.shard is None or kind is None:
+            return {}
+        with shards.edge_errors("counting values"):
+            if kind in ("float", "datetime"):  # Edge counts keywords, integers and bools
+                return count_values(shards.scroll(snapshot.shard, filter), field, limit)
+            return shards.facet(snapshot.shard, field, filter, limit)
+
+    def info(self) -> StoreInfo:
+        manifest = self._manifest()
+        return StoreInfo(
+            chunks=manifest.chunks,
+            documents=manifest.documents,
+            embedder=manifest.embedder,
+            dimension=manifest.dimension,
+            fields={**manifest.fields, **RESERVED_FIELDS},
+            generation=str(manifest.generation),
+        )
+
+    def side(self, name: str) -> Path | None:
+        manifest = self._manifest()
+        path = self._folder / manifest.side / name if manifest.side else None
+        return path if path and path.exists() else None
+
+    @contextlib.contextmanager
+    def writer(
+        self, *, embedder: str, dimension: int, fields: Mapping[str, FieldType], wait_s: float
+    ) -> Iterator[EdgeWriter]:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with _locked(self._folder, wait_s):
+                manifest = read_manifest(self._folder)
+                if manifest.chunks and (manifest.embedder, manifest.dimension) != (embedder, dimension):
+                    raise other_embedder(str(self._folder), manifest.embedder, embedder)
+                check_files(self._folder, manifest)
+                with EdgeWriter(self._folder, manifest, embedder, dimension, fields) as writer:
+                    yield writer
+        except PermissionError as error:
+            raise StoreError(f"cannot write the store: {error.filename}: permission denied") from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._opened = None
+
+    def _manifest(self) -> Manifest:
+        opened = self._opened
+        if opened is not None and opened.stamp == self._stamp():
+            return opened.manifest
+        return read_manifest(self._folder)
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        try:
+            status = (self._folder / FILE).stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"cannot read the store: {error}") from error
+        return (status.st_mtime_ns, status.st_ino, status.st_size)
+
+    def _snapshot(self) -> Snapshot:
+        """What is published now; opened once for all threads."""
+        stamp = self._stamp()
+        opened = self._opened
+        if opened is not None and opened.stamp == stamp:
+            return opened
+        with self._lock:
+            if self._opened is None or self._opened.stamp != self._stamp():
+                self._opened = self._open(self._opened)
+            return self._opened
+
+    def _open(self, before: Snapshot | None) -> Snapshot:
+        for _ in range(LOAD_ATTEMPTS):
+            stamp = self._stamp()
+            manifest = read_manifest(self._folder)
+            if before is not None and before.manifest.shard == manifest.shard:
+                return Snapshot(stamp, manifest, before.shard)
+            try:
+                shard = self._load(manifest)
+            except StoreError:
+                if stamp == self._stamp():
+                    raise
+                continue
+            # A writer deletes a generation only after the manifest has left it. While the manifest
+            # is the same, what was opened is whole.
+            if stamp == self._stamp():
+                return Snapshot(stamp, manifest, shard)
+        raise StoreError(f"the store in {self._folder} changes faster than it can be opened; try again")
+
+    def _load(self, manifest: Manifest) -> edge.EdgeShard | None:
+        if manifest.shard is None:
+            return None
+        check_files(self._folder, manifest)
+        path = self._folder / manifest.shard
+        try:
+            with shards.edge_errors("opening it"):
+                shard = edge.EdgeShard.load(str(path))
+                found = shards.count(shard)
+        except StoreError as error:
+            raise damaged(self._folder, str(error)) from error
+        if found != manifest.chunks:
+            raise damaged(self._folder, f"{found} chunks instead of {manifest.chunks}")
+        return shard
+
+
+def count_values(payloads: Iterator[dict[str, Any]], field: str, limit: int) -> dict[Any, int]:
+    """The values of a field with their counts, most frequent first, by reading them all."""
+    values: Counter[Any] = Counter()
+    for payload in payloads:
+        value = payload.get("_dl", {}).get(field[4:]) if field.startswith("_dl.") else payload.get(field)
+        values.update(set(value) if isinstance(value, list) else [] if value is None else [value])
+    return dict(values.most_common(limit))
+
+
+def other_embedder(place: str, theirs: str | None, ours: str) -> StoreError:
+    """The error for a store that holds vectors of another embedder."""
+    return StoreError(
+        f"the store in {place} holds vectors of the embedder {theirs!r}, the settings name {ours!r}; "
+        f"set models.embed={theirs}, or delete the store and ingest again"
+    )
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, wait_s: float) -> Iterator[None]:
+    lock = filelock.FileLock(folder / LOCK)
+    owner = folder / OWNER
+    try:
+        lock.acquire(timeout=wait_s)
+    except filelock.Timeout:
+        with contextlib.suppress(OSError):
+            holder = owner.read_text(encoding="utf-8")
+            raise StoreError(
+                f"the store in {folder} is being written by {holder}; wait for it to finish, "
+                "or raise ingest.lock_wait_s"
+            ) from None
+        raise StoreError(f"the store in {folder} is being written by another process") from None
+    try:
+        owner.write_text(f"process {os.getpid()}", encoding="utf-8")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()

@@ -1,0 +1,223 @@
+"""The one writer of the embedded store: copy lazily, change the copy, publish it with one rename.
+
+Killed at any moment, it leaves the manifest on the old generation or on the new one, and folders
+that nothing names; the next writer sweeps those.
+"""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import qdrant_edge as edge
+
+from retrieve.fields import fields_of, merge_fields
+from retrieve.filters import Filter, IsEmpty, MatchAny
+from retrieve.schema import RESERVED_FIELDS, Chunk, FieldType
+from retrieve.store import shard as shards
+from retrieve.store.base import Vector
+from retrieve.store.edge_filters import to_edge
+from retrieve.store.files import allocated, copy_tree, remove, require_space, sizes, sync_tree
+from retrieve.store.manifest import Manifest, write_manifest
+
+WORKING_SHARD, WORKING_SIDE = "writing-shard", "writing-side"
+GENERATIONS = ("shard-", "side-")
+DISK_PER_VALUE = 12
+"""Bytes on disk per vector component or character of text: stored, indexed, and copied once by `optimize`."""
+
+
+class EdgeWriter:
+    """See `StoreWriter`. Everything happens under the store's write lock, which the caller holds."""
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        embedder: str,
+        dimension: int,
+        fields: Mapping[str, FieldType],
+    ) -> None:
+        self._folder = folder
+        self._published = manifest
+        self._embedder = embedder
+        self._dimension = dimension
+        self._fields = merge_fields(manifest.fields, fields)
+        self._bm25 = edge.Bm25()
+        self._shard: edge.EdgeShard | None = None
+        self._deleted = False
+        """Whether the working copy holds bytes of chunks that are gone."""
+
+    def __enter__(self) -> EdgeWriter:
+        self._sweep()
+        side = self._folder / WORKING_SIDE
+        if self._published.side:
+            copy_tree(self._folder / self._published.side, side)
+        else:
+            side.mkdir()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shard = None
+        self._sweep()
+
+    @property
+    def side(self) -> Path:
+        return self._folder / WORKING_SIDE
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vector) -> None:
+        if vectors.shape != (len(chunks), self._dimension):
+            raise ValueError(
+                f"vectors {vectors.shape} for {len(chunks)} chunks of {self._dimension} components"
+            )
+        if not chunks:
+            return
+        letters = sum(len(chunk.text) for chunk in chunks)
+        require_space(self._folder, DISK_PER_VALUE * (vectors.size + letters))
+        shard = self._working()
+        self._index(shard, merge_fields(*(fields_of(chunk.document.metadata) for chunk in chunks)))
+        with shards.edge_errors("writing chunks"):
+            # Overwriting in place would leave the old payload's bytes where `optimize` does not look.
+            self._delete(shards.existing(shard, [chunk.id for chunk in chunks]))
+            points = [shards.point_of(c, v, self._bm25) for c, v in zip(chunks, vectors, strict=True)]
+            shard.update(edge.UpdateOperation.upsert_points(points))
+
+    def delete_documents(self, ids: Sequence[str]) -> None:
+        self._delete_where(MatchAny("_dl.document_id", tuple(sorted(set(ids)))))
+
+    def delete_chunks(self, ids: Sequence[str]) -> None:
+        if ids and self._has_chunks():
+            shard = self._working()
+            with shards.edge_errors("deleting chunks"):
+                self._delete(shards.existing(shard, ids))
+
+    def commit(self) -> None:
+        after = self._published.model_copy(update={"generation": self._published.generation + 1})
+        if self._shard is not None:
+            after = self._publish_shard(after)
+        if not _same_files(self.side, self._folder / after.side if after.side else None):
+            name = f"side-{after.generation}"
+            copy_tree(self.side, self._folder / name)
+            sync_tree(self._folder / name)
+            after = after.model_copy(update={"side": name})
+        if after.shard == self._published.shard and after.side == self._published.side:
+            return
+        write_manifest(self._folder, after)
+        self._published = after
+        self._sweep(keep_working=True)
+
+    def _has_chunks(self) -> bool:
+        return self._shard is not None or self._published.shard is not None
+
+    def _working(self) -> edge.EdgeShard:
+        """The working copy, made at the first change since the last commit."""
+        if self._shard is None:
+            path = self._folder / WORKING_SHARD
+            published = self._published.shard
+            if published is not None:
+                copy_tree(self._folder / published, path)
+            with shards.edge_errors("opening it for writing"):
+                if published is not None:
+                    self._shard = edge.EdgeShard.load(str(path))
+                else:
+                    self._shard = shards.create_shard(path, self._dimension)
+                    self._create_indexes(self._shard, {**self._fields, **RESERVED_FIELDS})
+            if published is not None:
+                self._index(self._shard, self._fields, known=self._published.fields)
+        return self._shard
+
+    def _index(
+        self,
+        shard: edge.EdgeShard,
+        fields: Mapping[str, FieldType],
+        known: Mapping[str, FieldType] | None = None,
+    ) -> None:
+        """Index fields that are new or whose type has widened, before their values come in."""
+        known = self._fields if known is None else known
+        merged = merge_fields(known, fields)
+        self._create_indexes(shard, {name: kind for name, kind in merged.items() if known.get(name) != kind})
+        self._fields = merged
+
+    def _create_indexes(self, shard: edge.EdgeShard, fields: Mapping[str, FieldType]) -> None:
+        with shards.edge_errors("indexing fields"):
+            for name, kind in fields.items():
+                shards.create_index(shard, name, kind)
+
+    def _delete_where(self, condition: MatchAny) -> None:
+        if not (condition.values and self._has_chunks()):
+            return
+        shard, where = self._working(), Filter(must=(condition,))
+        with shards.edge_errors("deleting documents"):
+            if shards.count(shard, where):
+                shard.update(edge.UpdateOperation.delete_points_by_filter(to_edge(where)))
+                self._deleted = True
+
+    def _delete(self, ids: Sequence[str]) -> None:
+        if ids:
+            assert self._shard is not None
+            shards.delete_points(self._shard, ids)
+            self._deleted = True
+
+    def _publish_shard(self, after: Manifest) -> Manifest:
+        """Finish the working copy and give it its final name; nothing names it yet."""
+        shard, path = self._shard, self._folder / WORKING_SHARD
+        assert shard is not None
+        require_space(self._folder, allocated(path))
+        with shards.edge_errors("finishing the index"):
+            if self._deleted:
+                self._drop_unused_fields(shard)
+            shard.optimize()
+            shard.flush()
+            chunks = shards.count(shard)
+            documents = len(shards.facet(shard, "_dl.document_id", None, max(chunks, 1)))
+            shard.close()
+        self._shard = None
+        self._deleted = False
+        if not chunks:
+            remove(path)
+            self._fields = {}
+            return Manifest(generation=after.generation, side=after.side)
+        with shards.edge_errors("settling the index"):
+            # The first opening replays a journal and rewrites the configuration; later ones change nothing.
+            edge.EdgeShard.load(str(path)).close()
+        sync_tree(path)
+        name = f"shard-{after.generation}"
+        path.rename(self._folder / name)
+        return after.model_copy(
+            update={
+                "shard": name,
+                "shard_files": sizes(self._folder / name),
+                "embedder": self._embedder,
+                "dimension": self._dimension,
+                "fields": dict(self._fields),
+                "chunks": chunks,
+                "documents": documents,
+            }
+        )
+
+    def _drop_unused_fields(self, shard: edge.EdgeShard) -> None:
+        """Forget fields that no chunk has any more: a field's name is a deleted document's text too."""
+        for name in list(self._fields):
+            if not shards.count(shard, Filter(must_not=(IsEmpty(name),))):
+                shards.drop_index(shard, name)
+                del self._fields[name]
+
+    def _sweep(self, *, keep_working: bool = False) -> None:
+        """Remove what the manifest does not name: older generations, and what a dead writer left."""
+        keep = {self._published.shard, self._published.side}
+        if keep_working:
+            keep |= {WORKING_SHARD, WORKING_SIDE}
+        for path in self._folder.iterdir():
+            ours = path.name.startswith(("shard-", "side-", "writing-")) or path.suffix == ".tmp"
+            if ours and path.name not in keep:
+                remove(path)
+
+
+def _same_files(a: Path, b: Path | None) -> bool:
+    ours, theirs = sizes(a), sizes(b) if b else {}
+    if ours != theirs:
+        return False
+    return not ours or b is None or filecmp.cmpfiles(a, b, list(ours), shallow=False)[0] == list(ours)

@@ -1,0 +1,122 @@
+"""Files of the embedded store: sparse copies, durable writes, free space."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+SPARE_BYTES = 32 * 2**20
+"""Free space that a writer leaves untouched: Edge writes through memory maps, and a full disk under
+a memory map kills the process instead of raising an error."""
+
+
+def allocated(folder: Path) -> int:
+    """Bytes that the files below a folder occupy on disk (holes do not count)."""
+    return sum(path.stat().st_blocks * 512 for path in _files(folder))
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The size of every file below a folder, by relative path."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in _files(folder)}
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raise OSError(ENOSPC) unless ``needed`` bytes and some to spare can be written in a folder."""
+    if shutil.disk_usage(folder).free < needed + SPARE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder's files with their holes; nothing is shared with the source.
+
+    Raises:
+        OSError: ENOSPC before anything is written when the copy would not fit.
+    """
+    require_space(target.parent, allocated(source))
+    target.mkdir()
+    for path in _files(source):
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        _copy_sparse(path, copy)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make everything below a folder durable, names included."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(path) / name)
+        _sync(Path(path))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a file atomically and durably."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder; one that is already gone is fine."""
+    if path.is_dir() and not path.is_symlink():
+        # A reader that is just opening an old shard may put a small file back: swept next time.
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path, folders, names in os.walk(folder):
+        # A reader that opens a shard rewrites its configuration, unchanged, through such a folder.
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            file = Path(path) / name
+            if not name.startswith(".") and stat.S_ISREG(file.lstat().st_mode):
+                yield file
+
+
+def _copy_sparse(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("wb") as write:
+        size = os.fstat(read.fileno()).st_size
+        write.truncate(size)
+        position = 0
+        while position < size:
+            try:
+                start = os.lseek(read.fileno(), position, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # only a hole is left
+                    break
+                raise
+            position = os.lseek(read.fileno(), start, os.SEEK_HOLE)
+            _copy_range(read.fileno(), write.fileno(), start, position)
+
+
+def _copy_range(source: int, target: int, start: int, end: int) -> None:
+    while start < end:
+        count = 0
+        with contextlib.suppress(OSError):  # not every file system offers it
+            count = os.copy_file_range(source, target, end - start, start, start)
+        if not count:
+            data = os.pread(source, min(end - start, 2**20), start)
+            if not data:
+                raise OSError(errno.EIO, "a file shrank while it was copied")
+            count = os.pwrite(target, data, start)
+        start += count
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

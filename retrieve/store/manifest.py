@@ -1,0 +1,84 @@
+"""The manifest: the one file that says what the embedded store's published state is.
+
+Replacing it, atomically, is what publishes. It names the folders of the current generation, which
+never change again: ``shard-N-*`` (Qdrant Edge's files) and ``side-N-*`` (side files). Everything
+else in the store's folder is being written, or left over from a writer that died.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from configs.errors import StoreError
+from retrieve.schema import FieldType
+from retrieve.store.files import sizes, write_json
+
+FORMAT = 1
+FILE = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """The published state. ``generation`` 0 is the empty store, which has no files at all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    generation: int = 0
+    shard: str | None = None
+    shard_files: Mapping[str, int] = Field(default_factory=dict)
+    """Sizes of the shard's files: a missing or truncated one is noticed before Edge maps it."""
+    side: str | None = None
+    embedder: str | None = None
+    dimension: int | None = None
+    fields: Mapping[str, FieldType] = Field(default_factory=dict)
+    """The user's fields only."""
+    chunks: int = 0
+    documents: int = 0
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in a store's folder.
+
+    Raises:
+        StoreError: it cannot be read, or a newer Draftline wrote it.
+    """
+    path = folder / FILE
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+        version = data.get("format")
+        if isinstance(version, int) and version > FORMAT:
+            raise StoreError(
+                f"{path} has format {version}, this Draftline reads up to {FORMAT}: upgrade Draftline"
+            )
+        return Manifest.model_validate(data)
+    except FileNotFoundError:
+        return Manifest()
+    except (OSError, ValueError, AttributeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise damaged(folder, f"{path.name}: {reason}") from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Publish: the manifest's folders must be complete and durable by now."""
+    write_json(folder / FILE, manifest.model_dump())
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Raise StoreError when a file of the published shard is missing or has another size."""
+    if manifest.shard is None:
+        return
+    found = sizes(folder / manifest.shard)
+    for name, size in manifest.shard_files.items():
+        if found.get(name) != size:
+            state = "is missing" if name not in found else f"has {found[name]} bytes instead of {size}"
+            raise damaged(folder, f"{manifest.shard}/{name} {state}")
+
+
+def damaged(folder: Path, what: str) -> StoreError:
+    """The error for a store that cannot be used any more."""
+    return StoreError(f"the store in {folder} is damaged ({what}); delete that folder and ingest again")

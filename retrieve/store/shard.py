@@ -1,0 +1,179 @@
+"""Qdrant Edge as the embedded store uses it: one shard's configuration, points and searches.
+
+Knows nothing about generations, files or who else reads. A shard is written without a write-ahead
+log: nobody reads it before it is flushed and closed, so a log would only keep deleted text alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import qdrant_edge as edge
+
+from configs.errors import StoreError
+from retrieve.fields import field_path, read_payload, stored_payload
+from retrieve.filters import Filter
+from retrieve.schema import RESERVED, Chunk, FieldType, Passage
+from retrieve.store.base import SearchRequest, Vector
+from retrieve.store.edge_filters import FALSE_FIELDS, TRUE_FIELDS, to_edge
+
+DENSE, SPARSE = "dense", "bm25"
+RRF_K = 60
+PAGE = 1000
+
+INDEXING_KB = 10_000
+"""Segments with more vector data than this get an HNSW graph; smaller ones are searched exactly."""
+
+SCHEMA_TYPES: Mapping[FieldType, edge.PayloadSchemaType] = {
+    "keyword": edge.PayloadSchemaType.Keyword,
+    "integer": edge.PayloadSchemaType.Integer,
+    "float": edge.PayloadSchemaType.Float,
+    "bool": edge.PayloadSchemaType.Bool,
+    "datetime": edge.PayloadSchemaType.Datetime,
+}
+
+
+@contextlib.contextmanager
+def edge_errors(doing: str) -> Iterator[None]:
+    """Turn what Edge raises (plain Exceptions, and panics of its Rust code) into StoreError."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error) is not Exception and type(error).__name__ != "PanicException":
+            raise
+        if "No space left on device" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise StoreError(f"the store failed while {doing}: {error}") from error
+
+
+def create_shard(path: Path, dimension: int) -> edge.EdgeShard:
+    """A new, empty shard in a folder that is made for it."""
+    path.mkdir(parents=True)
+    config = edge.EdgeConfig(
+        vectors={DENSE: edge.EdgeVectorParams(dimension, edge.Distance.Cosine)},
+        sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=INDEXING_KB),
+        optimizers=edge.EdgeOptimizersConfig(
+            indexing_threshold=INDEXING_KB,
+            default_segment_number=2,
+            # Any deletion makes `optimize` rewrite its segment, so that no deleted byte stays.
+            deleted_threshold=0.0,
+            vacuum_min_vector_number=0,
+        ),
+        wal_enabled=False,
+    )
+    shard = edge.EdgeShard.create(str(path), config)
+    for field in (TRUE_FIELDS, FALSE_FIELDS):
+        shard.update(edge.UpdateOperation.create_field_index(field, SCHEMA_TYPES["keyword"]))
+    return shard
+
+
+def create_index(shard: edge.EdgeShard, field: str, kind: FieldType) -> None:
+    """Index a field, instead of any index it had."""
+    path = field_path(field)
+    if path in shard.info().payload_schema:
+        shard.update(edge.UpdateOperation.delete_field_index(path))
+    shard.update(edge.UpdateOperation.create_field_index(path, SCHEMA_TYPES[kind]))
+
+
+def drop_index(shard: edge.EdgeShard, field: str) -> None:
+    shard.update(edge.UpdateOperation.delete_field_index(field_path(field)))
+
+
+def point_of(chunk: Chunk, vector: Vector, bm25: edge.Bm25) -> edge.Point:
+    """A chunk as Edge stores it."""
+    payload = stored_payload(chunk.payload())
+    bools = {True: set[str](), False: set[str]()}
+    for name, value in chunk.document.metadata.items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, bool):
+                bools[item].add(name)
+    shadow = {"true": sorted(bools[True]), "false": sorted(bools[False])}
+    payload[RESERVED] |= {key: names for key, names in shadow.items() if names}
+    vectors = {DENSE: vector.tolist(), SPARSE: bm25.embed_document(chunk.embedding_text())}
+    return edge.Point(chunk.id, vectors, payload)
+
+
+def payload_of(stored: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A stored payload as the chunk had it."""
+    payload = read_payload(stored or {})
+    payload[RESERVED] = {k: v for k, v in payload.get(RESERVED, {}).items() if k not in ("true", "false")}
+    return payload
+
+
+def search(shard: edge.EdgeShard, request: SearchRequest, bm25: edge.Bm25) -> list[Passage]:
+    """Dense and BM25 candidates, fused by reciprocal rank, in one query."""
+    where = to_edge(request.filter) if request.filter else None
+    dense = edge.Query.Nearest(request.vector.tolist(), using=DENSE)
+    sparse = edge.Query.Nearest(bm25.embed_query(request.text), using=SPARSE)
+    hits = shard.query(
+        edge.QueryRequest(
+            limit=request.limit,
+            prefetches=[
+                edge.Prefetch(limit=request.prefetch, query=query, filter=where) for query in (dense, sparse)
+            ],
+            query=cast(edge.Fusion, edge.Fusion.Rrf(RRF_K)),  # a subclass, but for the stubs
+            with_payload=True,
+            with_vector=[DENSE],
+        )
+    )
+    return [_passage(hit, request.vector) for hit in hits]
+
+
+def _passage(hit: edge.ScoredPoint, question: Vector) -> Passage:
+    payload = payload_of(hit.payload)
+    assert isinstance(hit.vector, dict)
+    vector = np.asarray(hit.vector[DENSE], dtype=np.float32)
+    return Passage(
+        id=str(hit.id),
+        text=payload[RESERVED]["text"],
+        score=hit.score,
+        payload=payload,
+        relevance=float(vector @ question),
+    )
+
+
+def scroll(shard: edge.EdgeShard, where: Filter | None) -> Iterator[dict[str, Any]]:
+    """Payloads of all points that pass, page by page."""
+    offset: Any = None
+    while True:
+        with edge_errors("reading chunks"):
+            page, offset = shard.scroll(
+                edge.ScrollRequest(
+                    offset=offset, limit=PAGE, filter=to_edge(where) if where else None, with_payload=True
+                )
+            )
+        for record in page:
+            yield {"id": str(record.id), **payload_of(record.payload)}
+        if offset is None:
+            return
+
+
+def facet(shard: edge.EdgeShard, field: str, where: Filter | None, limit: int) -> dict[Any, int]:
+    """Values of a field with their counts, most frequent first."""
+    response = shard.facet(
+        edge.FacetRequest(
+            field_path(field), limit=limit, exact=True, filter=to_edge(where) if where else None
+        )
+    )
+    return {hit.value: hit.count for hit in response.hits}
+
+
+def count(shard: edge.EdgeShard, where: Filter | None = None) -> int:
+    """How many points pass."""
+    return shard.count(edge.CountRequest(exact=True, filter=to_edge(where) if where else None))
+
+
+def existing(shard: edge.EdgeShard, ids: Sequence[str]) -> list[str]:
+    """Which of these points there are."""
+    return [str(record.id) for record in shard.retrieve(list(ids), with_payload=False, with_vector=False)]
+
+
+def delete_points(shard: edge.EdgeShard, ids: Sequence[str]) -> None:
+    shard.update(edge.UpdateOperation.delete_points(list(ids)))
