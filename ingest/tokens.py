@@ -1,0 +1,54 @@
+"""Measuring text in the embedder's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+SLAB = 1 << 15
+CHARACTERS_PER_TOKEN = 8
+"""A token is never taken for more characters than this: an unknown word of any length is one token."""
+
+
+class Tokenizer(Protocol):
+    """What is needed of `tokenizers.Tokenizer`."""
+
+    def encode(self, sequence: str, *, add_special_tokens: bool = True) -> Any: ...
+
+    def encode_batch(self, input: list[str], *, add_special_tokens: bool = True) -> list[Any]: ...
+
+
+class TokenRuler:
+    """Sizes of a body's slices: the body is tokenized once, a slice is two binary searches."""
+
+    def __init__(self, body: str, tokenizer: Tokenizer) -> None:
+        starts = []
+        for begin, end in _slabs(body):
+            encoding = tokenizer.encode(body[begin:end], add_special_tokens=False)
+            starts.append(np.fromiter((begin + offset for offset, _ in encoding.offsets), dtype=np.int64))
+        self._starts = np.concatenate(starts) if starts else np.empty(0, dtype=np.int64)
+
+    def size(self, start: int, end: int) -> int:
+        """Tokens that begin in ``body[start:end]``, or more where its words are unusually long."""
+        first, last = np.searchsorted(self._starts, (start, end))
+        return max(int(last - first), -(-(end - start) // CHARACTERS_PER_TOKEN))
+
+
+def count_tokens(texts: Sequence[str], tokenizer: Tokenizer, *, special: bool) -> list[int]:
+    """Exact token counts, with or without the special tokens around each text."""
+    return [len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=special)]
+
+
+def _slabs(body: str) -> list[tuple[int, int]]:
+    """Slices small enough to tokenize at once, cut at white space where there is any."""
+    slabs, start = [], 0
+    while start < len(body):
+        end = min(start + SLAB, len(body))
+        if end < len(body):
+            space = max(body.rfind(" ", start + 1, end), body.rfind("\n", start + 1, end))
+            end = space if space > start else end
+        slabs.append((start, end))
+        start = end
+    return slabs
