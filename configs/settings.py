@@ -73,6 +73,7 @@ class RetrieveSettings(Section):
     top_k: PositiveInt
     prefetch: PositiveInt
     min_relevance: Annotated[float, Field(ge=-1, le=1)]
+    all_tenants: bool
     reader: Literal["off"]
     today: date | None
 

@@ -9,6 +9,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -47,37 +48,38 @@ class Embedder(Protocol):
 
 
 class SentenceEmbedder:
-    """A sentence-transformers model in float32 on the CPU; several threads may use it at once."""
+    """A sentence-transformers model in float32 on the CPU; several threads may use it at once.
 
-    def __init__(self, folder: Path, name: str, batch_size: int) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
+    The model is looked for when something is first asked of it and loaded when the first text comes,
+    so that a run with nothing to embed starts fast and needs no model. Either may raise ModelError.
+    """
 
-        self._name = name
-        self._batch_size = batch_size
-        try:
-            self._model: Any = SentenceTransformer(
-                str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}
-            )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ModelError(f"cannot load the embedder in {folder}: {error}") from error
-        self._dimension = int(self._model.encode(["dimension"], show_progress_bar=False).shape[1])
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._model: Any = None
         self._queries: OrderedDict[str, Vector] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._settings.models.embed
 
-    @property
+    @cached_property
+    def _folder(self) -> Path:
+        return _folder_of(self._settings)
+
+    @cached_property
     def dimension(self) -> int:
-        return self._dimension
+        return _declared_dimension(self._folder) or int(self._loaded().get_embedding_dimension())
 
     def embed_documents(self, texts: Sequence[str]) -> Vector:
         if not texts:
-            return np.empty((0, self._dimension), dtype=np.float32)
-        vectors = self._model.encode(
-            list(texts), batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+            return np.empty((0, self.dimension), dtype=np.float32)
+        vectors = self._loaded().encode(
+            list(texts),
+            batch_size=self._settings.ingest.embed_batch,
+            normalize_embeddings=True,
+            show_progress_bar=False,
         )
         return np.asarray(vectors, dtype=np.float32)
 
@@ -94,15 +96,46 @@ class SentenceEmbedder:
                 self._queries.popitem(last=False)
         return vector
 
+    def _loaded(self) -> Any:
+        with self._lock:
+            if self._model is None:
+                self._model = _load(self._folder)
+            return self._model
+
+
+def _load(folder: Path) -> Any:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(
+            str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"cannot load the embedder in {folder}: {error}") from error
+
+
+def _declared_dimension(folder: Path) -> int | None:
+    """What the model's files say, where the vector is its pooled last layer and nothing comes after."""
+    try:
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        kinds = [module["type"].rpartition(".")[2] for module in modules]
+        pooling = folder / modules[kinds.index("Pooling")]["path"] / "config.json"
+        size = json.loads(pooling.read_text(encoding="utf-8"))["word_embedding_dimension"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return size if isinstance(size, int) and set(kinds) <= {"Transformer", "Pooling", "Normalize"} else None
+
 
 def load_embedder(settings: Settings) -> Embedder:
-    """The embedder that ``models.embed`` names.
+    """The embedder that ``models.embed`` names; raises ModelError at first use when it is not here."""
+    return SentenceEmbedder(settings)
 
-    Raises:
-        ModelError: it is not here, or cannot be loaded.
-    """
-    name = settings.models.embed
-    return SentenceEmbedder(model_path(name, settings, role="embed"), name, settings.ingest.embed_batch)
+
+def _folder_of(settings: Settings) -> Path:
+    return model_path(settings.models.embed, settings, role="embed")
 
 
 def load_tokenizer(settings: Settings) -> Tokenizer:
@@ -113,7 +146,7 @@ def load_tokenizer(settings: Settings) -> Tokenizer:
     """
     from tokenizers import Tokenizer
 
-    path = model_path(settings.models.embed, settings, role="embed") / "tokenizer.json"
+    path = _folder_of(settings) / "tokenizer.json"
     try:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # tokenizers raises plain Exception on a file it cannot read
@@ -129,7 +162,7 @@ def max_tokens(settings: Settings) -> int:
     Raises:
         ModelError: the model is not here, or does not say.
     """
-    folder = model_path(settings.models.embed, settings, role="embed")
+    folder = _folder_of(settings)
     for file, key in LIMITS:
         path = folder / file
         if path.is_file():

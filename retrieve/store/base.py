@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.errors import StoreError
 from retrieve.filters import Filter
 from retrieve.schema import Chunk, FieldType, Passage
 
@@ -111,3 +112,11 @@ class Store(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def other_embedder(theirs: str | None, ours: str) -> StoreError:
+    """The error for a store that holds vectors of another embedder."""
+    return StoreError(
+        f"the store holds vectors of the embedder {theirs!r}, the settings name {ours!r}; "
+        f"set models.embed={theirs}, or delete the store and ingest again"
+    )

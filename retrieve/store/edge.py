@@ -25,7 +25,7 @@ from configs.errors import StoreError
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED_FIELDS, FieldType, Passage
 from retrieve.store import shard as shards
-from retrieve.store.base import SearchRequest, StoreInfo
+from retrieve.store.base import SearchRequest, StoreInfo, other_embedder
 from retrieve.store.edge_writer import EdgeWriter
 from retrieve.store.manifest import FILE, Manifest, check_files, damaged, read_manifest
 
@@ -98,7 +98,7 @@ class EdgeStore:
             with _locked(self._folder, wait_s):
                 manifest = read_manifest(self._folder)
                 if manifest.chunks and (manifest.embedder, manifest.dimension) != (embedder, dimension):
-                    raise other_embedder(str(self._folder), manifest.embedder, embedder)
+                    raise other_embedder(manifest.embedder, embedder)
                 check_files(self._folder, manifest)
                 with EdgeWriter(self._folder, manifest, embedder, dimension, fields) as writer:
                     yield writer
@@ -176,14 +176,6 @@ def count_values(payloads: Iterator[dict[str, Any]], field: str, limit: int) -> 
         value = payload.get("_dl", {}).get(field[4:]) if field.startswith("_dl.") else payload.get(field)
         values.update(set(value) if isinstance(value, list) else [] if value is None else [value])
     return dict(values.most_common(limit))
-
-
-def other_embedder(place: str, theirs: str | None, ours: str) -> StoreError:
-    """The error for a store that holds vectors of another embedder."""
-    return StoreError(
-        f"the store in {place} holds vectors of the embedder {theirs!r}, the settings name {ours!r}; "
-        f"set models.embed={theirs}, or delete the store and ingest again"
-    )
 
 
 @contextlib.contextmanager
