@@ -49,7 +49,7 @@ def store_chunks(settings: Settings) -> Callable[..., None]:
     def put(*chunks: Chunk) -> None:
         store = open_store(settings)
         vectors = np.eye(384, dtype=np.float32)[: len(chunks)]
-        embedder = "sentence-transformers/all-MiniLM-L6-v2"
+        embedder = settings.models.embed
         with store.writer(embedder=embedder, dimension=384, fields=RESERVED_FIELDS, wait_s=1) as writer:
             writer.upsert(list(chunks), vectors)
             writer.commit()
