@@ -10,7 +10,6 @@ have it open keep its files alive, unnamed, until their next search moves them o
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
 import qdrant_edge as edge
 
 from configs.errors import StoreError
@@ -27,9 +25,9 @@ from retrieve.schema import RESERVED_FIELDS, FieldType, Passage
 from retrieve.store import shard as shards
 from retrieve.store.base import SearchRequest, StoreInfo, other_embedder
 from retrieve.store.edge_writer import EdgeWriter
+from retrieve.store.lock import write_lock
 from retrieve.store.manifest import FILE, Manifest, check_files, damaged, read_manifest
 
-LOCK, OWNER = "lock", "lock.owner"
 LOAD_ATTEMPTS = 20
 
 
@@ -93,17 +91,13 @@ class EdgeStore:
     def writer(
         self, *, embedder: str, dimension: int, fields: Mapping[str, FieldType], wait_s: float
     ) -> Iterator[EdgeWriter]:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with _locked(self._folder, wait_s):
-                manifest = read_manifest(self._folder)
-                if manifest.chunks and (manifest.embedder, manifest.dimension) != (embedder, dimension):
-                    raise other_embedder(manifest.embedder, embedder)
-                check_files(self._folder, manifest)
-                with EdgeWriter(self._folder, manifest, embedder, dimension, fields) as writer:
-                    yield writer
-        except PermissionError as error:
-            raise StoreError(f"cannot write the store: {error.filename}: permission denied") from error
+        with write_lock(self._folder, wait_s):
+            manifest = read_manifest(self._folder)
+            if manifest.chunks and (manifest.embedder, manifest.dimension) != (embedder, dimension):
+                raise other_embedder(manifest.embedder, embedder)
+            check_files(self._folder, manifest)
+            with EdgeWriter(self._folder, manifest, embedder, dimension, fields) as writer:
+                yield writer
 
     def close(self) -> None:
         with self._lock:
@@ -176,25 +170,3 @@ def count_values(payloads: Iterator[dict[str, Any]], field: str, limit: int) -> 
         value = payload.get("_dl", {}).get(field[4:]) if field.startswith("_dl.") else payload.get(field)
         values.update(set(value) if isinstance(value, list) else [] if value is None else [value])
     return dict(values.most_common(limit))
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, wait_s: float) -> Iterator[None]:
-    lock = filelock.FileLock(folder / LOCK)
-    owner = folder / OWNER
-    try:
-        lock.acquire(timeout=wait_s)
-    except filelock.Timeout:
-        with contextlib.suppress(OSError):
-            holder = owner.read_text(encoding="utf-8")
-            raise StoreError(
-                f"the store in {folder} is being written by {holder}; wait for it to finish, "
-                "or raise ingest.lock_wait_s"
-            ) from None
-        raise StoreError(f"the store in {folder} is being written by another process") from None
-    try:
-        owner.write_text(f"process {os.getpid()}", encoding="utf-8")
-        yield
-    finally:
-        owner.unlink(missing_ok=True)
-        lock.release()

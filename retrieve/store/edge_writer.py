@@ -6,7 +6,6 @@ that nothing names; the next writer sweeps those.
 
 from __future__ import annotations
 
-import filecmp
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +20,9 @@ from retrieve.store.base import Vector
 from retrieve.store.edge_filters import to_edge
 from retrieve.store.files import allocated, copy_tree, remove, require_space, sizes, sync_tree
 from retrieve.store.manifest import Manifest, write_manifest
+from retrieve.store.side import WORKING_SIDE, WorkingSide
 
-WORKING_SHARD, WORKING_SIDE = "writing-shard", "writing-side"
-GENERATIONS = ("shard-", "side-")
+WORKING_SHARD = "writing-shard"
 DISK_PER_VALUE = 12
 """Bytes on disk per vector component or character of text: stored, indexed, and copied once by `optimize`."""
 
@@ -48,14 +47,10 @@ class EdgeWriter:
         self._shard: edge.EdgeShard | None = None
         self._deleted = False
         """Whether the working copy holds bytes of chunks that are gone."""
+        self._sweep()
+        self._side = WorkingSide(folder, manifest.side)
 
     def __enter__(self) -> EdgeWriter:
-        self._sweep()
-        side = self._folder / WORKING_SIDE
-        if self._published.side:
-            copy_tree(self._folder / self._published.side, side)
-        else:
-            side.mkdir()
         return self
 
     def __exit__(
@@ -66,7 +61,7 @@ class EdgeWriter:
 
     @property
     def side(self) -> Path:
-        return self._folder / WORKING_SIDE
+        return self._side.path
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vector) -> None:
         if vectors.shape != (len(chunks), self._dimension):
@@ -98,11 +93,8 @@ class EdgeWriter:
         after = self._published.model_copy(update={"generation": self._published.generation + 1})
         if self._shard is not None:
             after = self._publish_shard(after)
-        if not _same_files(self.side, self._folder / after.side if after.side else None):
-            name = f"side-{after.generation}"
-            copy_tree(self.side, self._folder / name)
-            sync_tree(self._folder / name)
-            after = after.model_copy(update={"side": name})
+        side = self._side.publish(after.side, f"side-{after.generation}")
+        after = after.model_copy(update={"side": side})
         if after.shard == self._published.shard and after.side == self._published.side:
             return
         write_manifest(self._folder, after)
@@ -214,10 +206,3 @@ class EdgeWriter:
             ours = path.name.startswith(("shard-", "side-", "writing-")) or path.suffix == ".tmp"
             if ours and path.name not in keep:
                 remove(path)
-
-
-def _same_files(a: Path, b: Path | None) -> bool:
-    ours, theirs = sizes(a), sizes(b) if b else {}
-    if ours != theirs:
-        return False
-    return not ours or b is None or filecmp.cmpfiles(a, b, list(ours), shallow=False)[0] == list(ours)

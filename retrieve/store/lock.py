@@ -1,0 +1,47 @@
+"""One writer at a time on this machine, with a message that says who is in the way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from configs.errors import StoreError
+
+LOCK, OWNER = "lock", "lock.owner"
+
+
+@contextlib.contextmanager
+def write_lock(folder: Path, wait_s: float) -> Iterator[None]:
+    """Hold a store folder's write lock; the system frees it when the process dies.
+
+    Raises:
+        StoreError: somebody else held it for longer than ``wait_s``, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / LOCK)
+        lock.acquire(timeout=wait_s)
+    except filelock.Timeout:
+        raise StoreError(
+            f"the store in {folder} is being written by {_owner(folder)}; wait until it is done, "
+            "or give it longer with --set ingest.lock_wait_s=SECONDS"
+        ) from None
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise StoreError(f"cannot write the store in {folder}: {error.strerror}") from error
+    try:
+        (folder / OWNER).write_text(str(os.getpid()), encoding="utf-8")
+        yield
+    finally:
+        (folder / OWNER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return f"process {int((folder / OWNER).read_text(encoding='utf-8'))}"
+    except (OSError, ValueError):
+        return "another process"
