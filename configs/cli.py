@@ -131,7 +131,8 @@ def _parse(
     first = next((word for word in arguments if word not in ("-v", "--verbose", "--json")), None)
     if default is not None and first not in (*names, "-h", "--help", "--version"):
         arguments = [default, *arguments]
-    prog = f"python -m {package}"
+    # The console script names itself here, so that help and errors show what was typed.
+    prog = sys.argv[0] if sys.argv[0].startswith("draftline ") else f"python -m {package}"
     parser = _Parser(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"draftline {version('draftline')}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=default is None)
@@ -176,7 +177,9 @@ def _add_common(parser: argparse.ArgumentParser, command: Command) -> None:
     group.add_argument("-v", "--verbose", action="store_true", help="log what happens; tracebacks on errors")
     group.add_argument("--version", action="version", version=f"draftline {version('draftline')}")
     if command.model:
-        group.add_argument("--model", metavar="NAME", help="answering model: a name from models.yaml or a folder")
+        group.add_argument(
+            "--model", metavar="NAME", help="answering model: a name from models.yaml or a folder"
+        )
 
 
 def _overrides(args: argparse.Namespace) -> list[str]:
