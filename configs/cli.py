@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import io
 import json
 import logging
 import os
@@ -97,6 +98,7 @@ def run_main(
     arguments = list(sys.argv[1:] if argv is None else argv)
     for key, value in QUIET_ENV.items():
         os.environ.setdefault(key, value)
+    _accept_any_text("--json" in arguments)
     out, verbose = sys.stdout, "-v" in arguments or "--verbose" in arguments
     console = Console(stderr=True)
     try:
@@ -116,26 +118,29 @@ def run_main(
         # The reader of our output has gone (`| head`): nothing more to say, and nobody to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        where = f" while writing {error.filename}" if error.filename else ""
-        _complain(console, f"the disk is full{where}; free some space and run the command again", verbose)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" while writing {error.filename}" if error.filename else ""
+            _complain(console, f"the disk is full{where}; free some space and run the command again", verbose)
+        else:
+            _complain(console, f"a bug in Draftline: {type(error).__name__}: {error}", verbose=True)
         return int(ExitCode.CANNOT_RUN)
 
 
 def _parse(
     package: str, description: str, commands: Sequence[Command], default: str | None, arguments: list[str]
 ) -> argparse.Namespace:
-    names = [command.name for command in commands]
-    first = next((word for word in arguments if word not in ("-v", "--verbose", "--json")), None)
-    if default is not None and first not in (*names, "-h", "--help", "--version"):
-        arguments = [default, *arguments]
+    arguments = _command_first(arguments, [command.name for command in commands], default)
     # The console script names itself here, so that help and errors show what was typed.
     prog = sys.argv[0] if sys.argv[0].startswith("draftline ") else f"python -m {package}"
-    parser = _Parser(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(
+        prog=prog,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--version", action="version", version=f"draftline {version('draftline')}")
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=default is None)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in commands:
         is_default = command.name == default
         sub = subparsers.add_parser(
@@ -145,21 +150,34 @@ def _parse(
             epilog=command.epilog or None,
             prog=prog if is_default else f"{prog} {command.name}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
         _add_common(sub, command)
         command.configure(sub)
         sub.set_defaults(command=command)
-    return parser.parse_args(_command_first(arguments, names))
+    return parser.parse_args(arguments)
 
 
-def _command_first(arguments: list[str], names: Sequence[str]) -> list[str]:
-    """Let the flags that every command has stand before its name too."""
-    for index, word in enumerate(arguments):
+def _command_first(arguments: list[str], names: Sequence[str], default: str | None) -> list[str]:
+    """The arguments with the command's name in front, or the default's where none is named.
+
+    Options that every command has may stand before the name; after the first word that is neither,
+    and after ``--``, nothing is a name.
+    """
+    index = 0
+    while index < len(arguments):
+        word = arguments[index]
         if word in names:
             return [word, *arguments[:index], *arguments[index + 1 :]]
-        if word not in ("-v", "--verbose", "--json"):
+        if word in ("--profile", "--set", "--model"):
+            index += 2
+        elif word in ("-v", "--verbose", "--json") or word.startswith(("--profile=", "--set=", "--model=")):
+            index += 1
+        else:
             break
-    return arguments
+    if default is None or arguments[:1] in (["-h"], ["--help"], ["--version"]):
+        return arguments
+    return [default, *arguments]
 
 
 def _add_common(parser: argparse.ArgumentParser, command: Command) -> None:
@@ -191,6 +209,18 @@ def _overrides(args: argparse.Namespace) -> list[str]:
 def _stdout_for_json(json_only: bool) -> Iterator[None]:
     with contextlib.redirect_stdout(sys.stderr) if json_only else contextlib.nullcontext():
         yield
+
+
+def _accept_any_text(json_only: bool) -> None:
+    """Let no character end a command: JSON is UTF-8 whatever the locale, the rest is escaped.
+
+    A path that is not valid UTF-8 has lone surrogates; escaped, they are JSON's own escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if json_only and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _complain(console: Console, message: str, verbose: bool) -> None:

@@ -50,7 +50,9 @@ class Model(Section):
 
     def label(self) -> str:
         """The licence as people should read it."""
-        notes = [note for note, holds in (("non-commercial", self.non_commercial), ("gated", self.gated)) if holds]
+        notes = [
+            note for note, holds in (("non-commercial", self.non_commercial), ("gated", self.gated)) if holds
+        ]
         return f"{self.licence} ({', '.join(notes)})" if notes else self.licence
 
 
@@ -73,7 +75,8 @@ def model_named(name: str) -> Model:
     close = difflib.get_close_matches(name.lower(), models, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise ModelError(
-        f"no model is called {name!r}; {hint}`python -m configs models` lists all, and a folder is named with a slash"
+        f"no model is called {name!r}; {hint}"
+        "`python -m configs models` lists all, and a folder is named with a slash"
     )
 
 
@@ -104,7 +107,8 @@ def model_path(name_or_folder: str, settings: Settings, *, role: Role) -> Path:
 
         return fetch([model], settings)[0]
     raise ModelError(
-        f"the {role} model {model.name} cannot be used: {folder} {problem}, and models.allow_download is false; "
+        f"the {role} model {model.name} cannot be used: {folder} {problem}, "
+        "and models.allow_download is false; "
         f"fetch it with `python -m configs fetch {model.name}`"
     )
 

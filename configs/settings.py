@@ -3,6 +3,9 @@
 Types, bounds and meanings live here; default values live in ``default.yaml``, so that the file a
 person reads is the one that counts. Later sources win: default.yaml, the profile, environment
 variables (``DRAFTLINE__SECTION__KEY``), ``--set section.key=value``.
+
+The text of a variable or of --set is taken as it stands, so ``off``, ``012`` and ``1e-3`` mean what they
+say; ``null`` clears a setting that may be empty, and lists are written as YAML.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -21,6 +25,10 @@ from configs.errors import SettingsError
 
 PROFILES_DIR = Path(__file__).parent
 ENV_PREFIX = "DRAFTLINE__"
+FROM_ENVIRONMENT = {"home": "DRAFTLINE_HOME", "models_dir": "DRAFTLINE_MODELS", "profile": "--profile"}
+
+Leaf = tuple[Any, str]
+"""A setting's value, and where it came from."""
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -30,7 +38,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Section(BaseModel):
     """A group of settings; immutable, and a key it does not know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ModelSettings(Section):
@@ -155,17 +163,18 @@ def load_settings(
 
     Args:
         profile: a profile's name; None takes DRAFTLINE_PROFILE, else ``default``.
-        overrides: ``section.key=value`` items; values are read as YAML.
+        overrides: ``section.key=value`` items.
         env: the environment; None takes the process's own.
 
     Raises:
         SettingsError: an unknown profile or key (the nearest valid one is named), or a bad value.
     """
     env = os.environ if env is None else env
+    chosen_by = "--profile" if profile else "DRAFTLINE_PROFILE" if env.get("DRAFTLINE_PROFILE") else "default"
     profile = profile or env.get("DRAFTLINE_PROFILE") or "default"
-    leaves: dict[str, tuple[Any, str]] = {}
+    leaves: dict[str, Leaf] = {}
     for name in dict.fromkeys(("default", profile)):
-        leaves.update(_from_profile(name))
+        leaves.update(_from_profile(name, chosen_by))
     leaves.update(_from_env(env))
     leaves.update(_from_overrides(overrides))
     tree: dict[str, Any] = {
@@ -182,50 +191,80 @@ def load_settings(
         raise SettingsError(_explain(error, leaves)) from None
     settings._sources.update({key: source for key, (_, source) in leaves.items()})
     settings._sources.update(
+        profile=chosen_by,
         home="DRAFTLINE_HOME" if env.get("DRAFTLINE_HOME") else "default",
         models_dir="DRAFTLINE_MODELS" if env.get("DRAFTLINE_MODELS") else "default",
     )
     return settings
 
 
-def _from_profile(name: str) -> dict[str, tuple[Any, str]]:
+def _from_profile(name: str, chosen_by: str) -> dict[str, Leaf]:
     if name not in profile_names():
-        raise SettingsError(f"unknown profile {name!r}; there are: {', '.join(profile_names())}")
+        raise SettingsError(f"{chosen_by}: unknown profile {name!r}; there are: {', '.join(profile_names())}")
     path = PROFILES_DIR / f"{name}.yaml"
-    data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return {
-        f"{section}.{key}": (value, path.name)
-        for section, values in data.items()
-        for key, value in values.items()
-    }
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path.name} is not valid YAML: {error}") from None
+    leaves = {}
+    for section, values in data.items():
+        if not isinstance(values, dict):
+            raise SettingsError(f"{path.name}: {section} is a section; write its settings below it, indented")
+        for key, value in values.items():
+            _check_key(f"{section}.{key}", path.name)
+            leaves[f"{section}.{key}"] = (value, path.name)
+    return leaves
 
 
-def _from_env(env: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+def _from_env(env: Mapping[str, str]) -> dict[str, Leaf]:
     leaves = {}
     for variable, text in env.items():
         if variable.startswith(ENV_PREFIX):
             key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
-            _check_key(key, variable)
-            leaves[key] = (_parse(text), variable)
+            leaves[key] = (_parse(key, text, variable), variable)
     return leaves
 
 
-def _from_overrides(overrides: Iterable[str]) -> dict[str, tuple[Any, str]]:
+def _from_overrides(overrides: Iterable[str]) -> dict[str, Leaf]:
     leaves = {}
     for item in overrides:
         key, equals, text = item.partition("=")
+        key = key.strip()
         if not equals:
             raise SettingsError(f"--set {item}: write it as section.key=value")
-        _check_key(key.strip(), "--set")
-        leaves[key.strip()] = (_parse(text), "--set")
+        leaves[key] = (_parse(key, text, "--set"), "--set")
     return leaves
 
 
-def _parse(text: str) -> Any:
+def _parse(key: str, text: str, source: str) -> Any:
+    """The value that a text gives a setting; pydantic reads numbers, dates and the like from text."""
+    _check_key(key, source)
+    kinds = _kinds(_annotation(key))
+    if text == "null" and type(None) in kinds:
+        return None
+    if list not in kinds:
+        return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
-        return text
+        raise SettingsError(f"{source}: {key} = {text!r} is not valid: write a list as [one, two]") from None
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The plain types in an annotation: ``list[str] | None`` has list and NoneType."""
+    if get_origin(annotation) in (Union, UnionType):
+        return {get_origin(part) or part for part in get_args(annotation)}
+    return {get_origin(annotation) or annotation}
+
+
+def _annotation(key: str) -> Any:
+    section, _, name = key.partition(".")
+    model = Settings.model_fields[section].annotation
+    return (
+        model.model_fields[name].annotation
+        if isinstance(model, type) and issubclass(model, Section)
+        else None
+    )
 
 
 def known_keys() -> list[str]:
@@ -239,6 +278,8 @@ def known_keys() -> list[str]:
 
 
 def _check_key(key: str, source: str) -> None:
+    if key in FROM_ENVIRONMENT:
+        raise SettingsError(f"{source}: {key} is set by {FROM_ENVIRONMENT[key]}")
     if key not in known_keys():
         raise SettingsError(f"{source}: no setting is called {key!r}{_nearest(key)}")
 
@@ -249,20 +290,15 @@ def _nearest(key: str) -> str:
     return f"; {hint}`python -m configs show` lists all"
 
 
-def _explain(error: ValidationError, leaves: Mapping[str, tuple[Any, str]]) -> str:
+def _explain(error: ValidationError, leaves: Mapping[str, Leaf]) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    base = ".".join(str(part) for part in first["loc"][:2])
-    source = leaves.get(base, (None, "settings"))[1]
-    if first["type"] == "extra_forbidden":
-        return f"{source}: no setting is called {key!r}{_nearest(key)}"
-    if first["type"] == "missing":
+    key = ".".join(str(part) for part in first["loc"][:2])
+    inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][2:])
+    source = leaves.get(key, (None, "settings"))[1]
+    if first["type"] == "missing" and not inside:
         return f"default.yaml does not set {key!r}"
-    return f"{source}: {key} = {first['input']!r} is not valid: {first['msg'].lower()}"
-
-
-def choices(section: str, key: str) -> tuple[Any, ...]:
-    """The values of a setting that takes one of a few, in the order they are declared."""
-    model = Settings.model_fields[section].annotation
-    assert isinstance(model, type) and issubclass(model, Section)
-    return get_args(model.model_fields[key].annotation)
+    if first["type"] in ("missing", "extra_forbidden"):
+        problem = "is missing" if first["type"] == "missing" else "is not known there"
+        return f"{source}: {key}{inside} {problem}"
+    given = "the value given" if SecretStr in _kinds(_annotation(key)) else repr(first["input"])
+    return f"{source}: {key}{inside} = {given} is not valid: {first['msg'].lower()}"
