@@ -20,6 +20,11 @@ from retrieve.store import open_store
 from retrieve.store.base import SearchRequest, Store, other_embedder
 from retrieve.visibility import visible_to
 
+COVERAGE_WEIGHT = 0.5
+"""What having all of the question's words adds to a passage's cosine when its evidence is weighed. On
+span_qa, a limit of 0.54 keeps 94 % of the questions and lets 0.5 % of another corpus' questions
+through; cosines alone let 2 % through at the same loss."""
+
 
 @dataclass(frozen=True)
 class Retrieval:
@@ -84,8 +89,14 @@ class Retriever:
             "relaxed": [],
             "explanation": "searched for the question as it was asked",
         }
-        relevant = [p for p in found if p.relevance >= self._settings.min_relevance]
-        return Retrieval(question, plan, tuple(distinct(relevant)[:top_k]))
+        evidence = max((p.relevance + COVERAGE_WEIGHT * p.coverage for p in found), default=0.0)
+        if evidence < self._settings.min_evidence:
+            found = []
+        return Retrieval(question, plan, tuple(distinct(found)[:top_k]))
+
+    def close(self) -> None:
+        """Let go of the store; the next question opens it again."""
+        self._store.close()
 
     def _search(self, query: str, where: Filter | None, top_k: int) -> list[Passage]:
         info = self._store.info()
