@@ -80,7 +80,7 @@ class IngestSettings(Section):
 class RetrieveSettings(Section):
     top_k: PositiveInt
     prefetch: PositiveInt
-    min_relevance: Annotated[float, Field(ge=-1, le=1)]
+    min_evidence: Annotated[float, Field(ge=-1, le=1.5)]
     all_tenants: bool
     reader: Literal["off"]
     today: date | None
@@ -206,6 +206,8 @@ def _from_profile(name: str, chosen_by: str) -> dict[str, Leaf]:
         data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise SettingsError(f"{path.name} is not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise SettingsError(f"{path.name} is not a profile: it needs sections with settings below them")
     leaves = {}
     for section, values in data.items():
         if not isinstance(values, dict):

@@ -107,6 +107,8 @@ class Passage:
     payload: Mapping[str, Any] = field(repr=False)
     relevance: float = 0.0
     """Cosine similarity of question and chunk, comparable across searches."""
+    coverage: float = 0.0
+    """Share of the question's words that the chunk has, weighted by their rarity; 0 to 1."""
 
     @property
     def ours(self) -> Mapping[str, Any]:

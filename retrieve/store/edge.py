@@ -24,6 +24,7 @@ from retrieve.filters import Filter
 from retrieve.schema import RESERVED_FIELDS, FieldType, Passage
 from retrieve.store import shard as shards
 from retrieve.store.base import SearchRequest, StoreInfo, other_embedder
+from retrieve.store.bm25 import Bm25
 from retrieve.store.edge_writer import EdgeWriter
 from retrieve.store.lock import write_lock
 from retrieve.store.manifest import FILE, Manifest, check_files, damaged, read_manifest
@@ -46,16 +47,16 @@ class EdgeStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._bm25 = edge.Bm25()
+        self._bm25 = Bm25()
         self._lock = threading.Lock()
         self._opened: Snapshot | None = None
 
     def search(self, request: SearchRequest) -> list[Passage]:
-        shard = self._snapshot().shard
-        if shard is None or request.limit < 1:
+        snapshot = self._snapshot()
+        if snapshot.shard is None or request.limit < 1:
             return []
         with shards.edge_errors("searching"):
-            return shards.search(shard, request, self._bm25)
+            return shards.search(snapshot.shard, request, self._bm25, snapshot.manifest.chunks)
 
     def scroll(self, filter: Filter | None = None) -> Iterator[dict[str, Any]]:
         shard = self._snapshot().shard

@@ -17,6 +17,7 @@ from retrieve.filters import Filter, IsEmpty, MatchAny
 from retrieve.schema import RESERVED_FIELDS, Chunk, FieldType
 from retrieve.store import shard as shards
 from retrieve.store.base import Vector
+from retrieve.store.bm25 import Bm25
 from retrieve.store.edge_filters import to_edge
 from retrieve.store.files import allocated, copy_tree, remove, require_space, sizes, sync_tree
 from retrieve.store.manifest import Manifest, write_manifest
@@ -43,7 +44,7 @@ class EdgeWriter:
         self._embedder = embedder
         self._dimension = dimension
         self._fields = merge_fields(manifest.fields, fields)
-        self._bm25 = edge.Bm25()
+        self._bm25 = Bm25()
         self._shard: edge.EdgeShard | None = None
         self._deleted = False
         """Whether the working copy holds bytes of chunks that are gone."""

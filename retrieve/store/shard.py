@@ -21,10 +21,10 @@ from retrieve.fields import field_path, read_payload, stored_payload
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED, Chunk, FieldType, Passage
 from retrieve.store.base import SearchRequest, Vector
+from retrieve.store.bm25 import MAX_TERMS, RRF_K, RRF_WEIGHTS, Bm25, coverage, rarity
 from retrieve.store.edge_filters import FALSE_FIELDS, TRUE_FIELDS, to_edge
 
 DENSE, SPARSE = "dense", "bm25"
-RRF_K = 60
 PAGE = 1000
 
 INDEXING_KB = 10_000
@@ -86,7 +86,7 @@ def drop_index(shard: edge.EdgeShard, field: str) -> None:
     shard.update(edge.UpdateOperation.delete_field_index(field_path(field)))
 
 
-def point_of(chunk: Chunk, vector: Vector, bm25: edge.Bm25) -> edge.Point:
+def point_of(chunk: Chunk, vector: Vector, bm25: Bm25) -> edge.Point:
     """A chunk as Edge stores it."""
     payload = stored_payload(chunk.payload())
     bools = {True: set[str](), False: set[str]()}
@@ -96,7 +96,7 @@ def point_of(chunk: Chunk, vector: Vector, bm25: edge.Bm25) -> edge.Point:
                 bools[item].add(name)
     shadow = {"true": sorted(bools[True]), "false": sorted(bools[False])}
     payload[RESERVED] |= {key: names for key, names in shadow.items() if names}
-    vectors = {DENSE: vector.tolist(), SPARSE: bm25.embed_document(chunk.embedding_text())}
+    vectors = {DENSE: vector.tolist(), SPARSE: bm25.document(chunk.embedding_text())}
     return edge.Point(chunk.id, vectors, payload)
 
 
@@ -107,26 +107,57 @@ def payload_of(stored: Mapping[str, Any] | None) -> dict[str, Any]:
     return payload
 
 
-def search(shard: edge.EdgeShard, request: SearchRequest, bm25: edge.Bm25) -> list[Passage]:
-    """Dense and BM25 candidates, fused by reciprocal rank, in one query."""
+def search(shard: edge.EdgeShard, request: SearchRequest, bm25: Bm25, chunks: int) -> list[Passage]:
+    """Dense and BM25 candidates, fused by reciprocal rank, in one query; ``chunks``: of the shard."""
     where = to_edge(request.filter) if request.filter else None
+    terms = bm25.question(request.text)
     dense = edge.Query.Nearest(request.vector.tolist(), using=DENSE)
-    sparse = edge.Query.Nearest(bm25.embed_query(request.text), using=SPARSE)
+    sparse = edge.Query.Nearest(terms, using=SPARSE)
     hits = shard.query(
         edge.QueryRequest(
             limit=request.limit,
             prefetches=[
                 edge.Prefetch(limit=request.prefetch, query=query, filter=where) for query in (dense, sparse)
             ],
-            query=cast(edge.Fusion, edge.Fusion.Rrf(RRF_K)),  # a subclass, but for the stubs
+            query=cast(
+                edge.Fusion, edge.Fusion.Rrf(RRF_K, list(RRF_WEIGHTS))
+            ),  # a subclass, but for the stubs
             with_payload=True,
-            with_vector=[DENSE],
+            with_vector=[DENSE, SPARSE],
         )
     )
-    return [_passage(hit, request.vector) for hit in hits]
+    rarities = _rarities(shard, terms.indices[:MAX_TERMS], where, chunks) if hits else {}
+    return [_passage(hit, request.vector, rarities) for hit in hits]
 
 
-def _passage(hit: edge.ScoredPoint, question: Vector) -> Passage:
+def _rarities(
+    shard: edge.EdgeShard, terms: Sequence[int], where: edge.Filter | None, chunks: int
+) -> dict[int, float]:
+    queries = [
+        edge.QueryRequest(
+            limit=1,
+            query=edge.Query.Nearest(edge.SparseVector([term], [1.0]), using=SPARSE),
+            filter=where,
+            with_vector=[SPARSE],
+        )
+        for term in terms
+    ]
+    found: list[tuple[float, float] | None] = []
+    answers = shard.query_batch(edge.QueryBatchRequest(queries)) if queries else []
+    for term, hits in zip(terms, answers, strict=True):
+        found.append((hits[0].score, _sparse(hits[0])[term]) if hits else None)
+    return dict(zip(terms, rarity(found, chunks), strict=True))
+
+
+def _sparse(hit: edge.ScoredPoint) -> dict[int, float]:
+    assert isinstance(hit.vector, dict)
+    vector = hit.vector.get(SPARSE)
+    return (
+        dict(zip(vector.indices, vector.values, strict=True)) if isinstance(vector, edge.SparseVector) else {}
+    )
+
+
+def _passage(hit: edge.ScoredPoint, question: Vector, rarities: Mapping[int, float]) -> Passage:
     payload = payload_of(hit.payload)
     assert isinstance(hit.vector, dict)
     vector = np.asarray(hit.vector[DENSE], dtype=np.float32)
@@ -136,6 +167,7 @@ def _passage(hit: edge.ScoredPoint, question: Vector) -> Passage:
         score=hit.score,
         payload=payload,
         relevance=float(vector @ question),
+        coverage=coverage(rarities, list(_sparse(hit))),
     )
 
 
