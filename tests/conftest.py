@@ -6,12 +6,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from configs.cli import QUIET_ENV
 from configs.settings import Settings, load_settings
 
 os.environ.update(QUIET_ENV)
+# A shared machine is slow at times; a slow example is no failure.
+hypothesis.settings.register_profile("draftline", deadline=None)
+hypothesis.settings.load_profile("draftline")
 
 
 @pytest.fixture
