@@ -50,7 +50,7 @@ def main() -> int:
     except GatedRepoError:
         reason = "its licence has to be accepted on the hub, and HF_TOKEN set to a token of that account"
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()).partition(" For more information")[0] or type(error).__name__
     else:
         return 0
     sys.stdout.write(reason + "\n")
