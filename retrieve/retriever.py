@@ -89,10 +89,9 @@ class Retriever:
             "relaxed": [],
             "explanation": "searched for the question as it was asked",
         }
-        evidence = max((p.relevance + COVERAGE_WEIGHT * p.coverage for p in found), default=0.0)
-        if evidence < self._settings.min_evidence:
-            found = []
-        return Retrieval(question, plan, tuple(distinct(found)[:top_k]))
+        passages = distinct(found)[:top_k]
+        evidence = max((p.relevance + COVERAGE_WEIGHT * p.coverage for p in passages), default=0.0)
+        return Retrieval(question, plan, tuple(passages) if evidence >= self._settings.min_evidence else ())
 
     def close(self) -> None:
         """Let go of the store; the next question opens it again."""
@@ -104,7 +103,7 @@ class Retriever:
             return []
         if info.embedder != self._embedder.name:
             raise other_embedder(info.embedder, self._embedder.name)
-        limit = 2 * top_k + 5  # room for what the gate and the removal of duplicates take away
+        limit = 2 * top_k + 5  # room for what the removal of duplicates takes away
         vector = self._embedder.embed_query(query)
         prefetch = max(self._settings.prefetch, limit)
         return self._store.search(SearchRequest(query, vector, limit, prefetch, where))

@@ -6,6 +6,7 @@ and always see a whole published state: everything of it, and nothing of what is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -120,3 +121,12 @@ def other_embedder(theirs: str | None, ours: str) -> StoreError:
         f"the store holds vectors of the embedder {theirs!r}, the settings name {ours!r}; "
         f"set models.embed={theirs}, or delete the store and ingest again"
     )
+
+
+def count_values(payloads: Iterator[dict[str, Any]], field: str, limit: int) -> dict[Any, int]:
+    """The values of a field with their counts, most frequent first, by reading them all."""
+    values: Counter[Any] = Counter()
+    for payload in payloads:
+        value = payload.get("_dl", {}).get(field[4:]) if field.startswith("_dl.") else payload.get(field)
+        values.update(set(value) if isinstance(value, list) else [] if value is None else [value])
+    return dict(values.most_common(limit))

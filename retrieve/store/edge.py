@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from configs.errors import StoreError
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED_FIELDS, FieldType, Passage
 from retrieve.store import shard as shards
-from retrieve.store.base import SearchRequest, StoreInfo, other_embedder
+from retrieve.store.base import SearchRequest, StoreInfo, count_values, other_embedder
 from retrieve.store.bm25 import Bm25
 from retrieve.store.edge_writer import EdgeWriter
 from retrieve.store.lock import write_lock
@@ -162,12 +161,3 @@ class EdgeStore:
         if found != manifest.chunks:
             raise damaged(self._folder, f"{found} chunks instead of {manifest.chunks}")
         return shard
-
-
-def count_values(payloads: Iterator[dict[str, Any]], field: str, limit: int) -> dict[Any, int]:
-    """The values of a field with their counts, most frequent first, by reading them all."""
-    values: Counter[Any] = Counter()
-    for payload in payloads:
-        value = payload.get("_dl", {}).get(field[4:]) if field.startswith("_dl.") else payload.get(field)
-        values.update(set(value) if isinstance(value, list) else [] if value is None else [value])
-    return dict(values.most_common(limit))
