@@ -8,7 +8,7 @@ as the user does; only its JSON form quotes names with odd characters the way Qd
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -22,7 +22,7 @@ from retrieve.schema import RESERVED_FIELDS, FieldType
 MAX_DEPTH = 16
 """Filters nested deeper than this are refused."""
 
-INTEGER_LIMIT = 2**63
+INTEGER_LIMIT = 2**63 - 1
 BOUNDS = ("gt", "gte", "lt", "lte")
 CLAUSES = ("must", "should", "must_not")
 
@@ -197,7 +197,7 @@ class _Parser:
         if not isinstance(obj, Mapping):
             raise InputError(f"{where}: expected a condition object, got {_short(obj)}")
         forms = set(obj)
-        if forms and forms <= set(CLAUSES):
+        if forms <= set(CLAUSES):
             return self.filter(obj, where, depth + 1)
         if forms == {"has_id"}:
             return self.has_id(obj["has_id"], where)
@@ -286,7 +286,8 @@ def _value(given: Any, kind: FieldType, key: str, where: str) -> Any:
     if not fits[kind]:
         raise InputError(f"{where}: {key!r} is a {kind} field, {_short(given)} does not fit it")
     if kind in ("integer", "float"):
-        if not (math.isfinite(given) and -INTEGER_LIMIT <= given < INTEGER_LIMIT):
+        limit = sys.float_info.max if kind == "float" else INTEGER_LIMIT
+        if not -limit <= given <= limit:  # NaN fails this too
             raise InputError(f"{where}: {_short(given)} is out of range for {key!r}")
         return float(given) if kind == "float" else given
     return given
