@@ -7,13 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 PIP := $(RUN) -m pip --disable-pip-version-check
-STAGE = @printf '\n\033[1m== %s\033[0m\n' 
+STAGE = @printf '\n\033[1m== %s\033[0m\n'
 QUESTION ?= What happens when a second ingest starts while one is running?
 
 .PHONY: demo test test-deep bench install install-dev models lint format constraints clean help
 
 help:  ## what can be made here
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: install  ## install, fetch models, ingest ./docs, ask one question
 	@$(RUN) -m app.demo "$(QUESTION)"
@@ -28,7 +28,7 @@ test-deep: test  ## the long sweeps as well: fuzz, kills, exactness over many pr
 bench: install  ## what is measured side by side with peers
 	$(RUN) -m benchmarks
 
-lint:
+lint:  ## formatting, lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -38,25 +38,25 @@ format:  ## sort imports, format, fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-install: $(VENV)/.installed
+install: $(VENV)/.installed  ## the virtual environment with pinned packages
 install-dev: $(VENV)/.installed-dev
-models: install
+models: install  ## fetch the models that the settings name
 	@$(RUN) -m configs fetch
 
 $(RUN):
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Draftline needs Python 3.11 or newer; set PYTHON=")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Draftline needs Python 3.11 or newer; set PYTHON=")'
+	@$(PYTHON) -m venv $(VENV)
 
 # torch first: an installed CPU build satisfies everything after it.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(RUN)
 	$(STAGE) 'installing into $(VENV) (a few minutes the first time)'
-	$(PIP) install -q $(TORCH_ARGS) "$$(grep '^torch==' constraints.txt)"
-	$(PIP) install -q -c constraints.txt -e .
+	@$(PIP) install -q $(TORCH_ARGS) "$$(grep '^torch==' constraints.txt)"
+	@$(PIP) install -q -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(STAGE) 'installing what the tests need'
-	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@$(PIP) install -q -c constraints.txt -e '.[dev]'
 	@touch $@
 
 .PHONY: chromium
@@ -67,4 +67,4 @@ constraints:  ## renew constraints.txt from pyproject.toml (needs uv)
 	sh configs/renew-constraints.sh
 
 clean:  ## remove the virtual environment and caches; state in .draftline stays
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

