@@ -6,6 +6,7 @@ RAGAS is imported on use only (it takes seconds), and its event loop lives in `r
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import re
@@ -84,6 +85,10 @@ def ragas_scores(
     span counts as retrieved when a passage overlaps it. ``rouge_l`` and ``semantic_similarity``
     compare an answer, without its markers, to the reference answer.
     """
+    # Before ragas is first imported: it would report its use otherwise.
+    os.environ["RAGAS_DO_NOT_TRACK"] = "true"
+    # It warns of scores that are undefined; they are counted here.
+    logging.getLogger("ragas").setLevel(logging.ERROR)
     measures = {
         outcome.id: _measures(outcome, references[outcome.id], embedder)
         for outcome in outcomes
@@ -110,8 +115,6 @@ async def _gather(measures: Mapping[str, Mapping[str, Measure]]) -> RagasResult:
 
 
 def _measures(outcome: Outcome, reference: Reference, embedder: Embedder) -> dict[str, Measure]:
-    # Before ragas is first imported: it would report its use otherwise.
-    os.environ["RAGAS_DO_NOT_TRACK"] = "true"
     from ragas.dataset_schema import SingleTurnSample
     from ragas.metrics import IDBasedContextPrecision, IDBasedContextRecall
     from ragas.metrics.collections import RougeScore, SemanticSimilarity
@@ -124,9 +127,9 @@ def _measures(outcome: Outcome, reference: Reference, embedder: Embedder) -> dic
         reference_context_ids=list(range(len(reference.spans))),
     )
     measures: dict[str, Measure] = {
-        "context_recall": lambda: IDBasedContextRecall().single_turn_ascore(by_document),
-        "context_precision": lambda: IDBasedContextPrecision().single_turn_ascore(by_document),
-        "span_recall": lambda: IDBasedContextRecall().single_turn_ascore(by_span),
+        "context_recall": lambda: _bare(IDBasedContextRecall(), by_document),
+        "context_precision": lambda: _bare(IDBasedContextPrecision(), by_document),
+        "span_recall": lambda: _bare(IDBasedContextRecall(), by_span),
     }
     if outcome.answered:
         texts = {"reference": outcome.reference, "response": MARKER.sub("", outcome.answer)}
@@ -134,6 +137,11 @@ def _measures(outcome: Outcome, reference: Reference, embedder: Embedder) -> dic
         measures["rouge_l"] = lambda: _value(RougeScore(rouge_type="rougeL").ascore(**texts))
         measures["semantic_similarity"] = lambda: _value(similarity.ascore(**texts))
     return measures
+
+
+async def _bare(metric: Any, sample: Any) -> float:
+    # The public method would first put an id for telemetry into the user's data folder, tracking or not.
+    return float(await metric._single_turn_ascore(sample, callbacks=None))
 
 
 async def _value(result: Awaitable[Any]) -> float:

@@ -10,14 +10,13 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from configs.cli import Context
 from configs.errors import ExitCode, InputError
 from configs.settings import EvaluateSettings, Settings
 from evaluate import history, report
 from evaluate.dataset import Item, load_dataset, spread
 from evaluate.metrics import ragas_scores
+from evaluate.progress import progress
 from evaluate.records import Gate, Outcome, Run, Scores
 from evaluate.references import Reference, locate
 from evaluate.runner import Asker, ask_all
@@ -113,14 +112,10 @@ def _ask(items: Sequence[Item], references: Mapping[str, Reference], context: Co
     answerer = open_answerer(context.settings)
     asker = Asker(lambda question: answerer.ask(question).to_json(), references)
     parallel = min(context.settings.generate.max_running, len(items))
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
-        with Progress(*columns, console=context.console) as progress:
-            task = progress.add_task("questions", total=len(items))
+        with progress(len(items), context.console) as advance:
             # Closing the answerer ends the answers that are under way.
-            return ask_all(
-                items, asker, parallel, done=lambda _: progress.advance(task), give_up=answerer.close
-            )
+            return ask_all(items, asker, parallel, done=lambda _: advance(), give_up=answerer.close)
     finally:
         answerer.close()
 

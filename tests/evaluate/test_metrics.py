@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +85,15 @@ def test_ragas_scores_of_a_good_answer(embedder: Any) -> None:
     assert scores["span_recall"] == 1
     assert scores["rouge_l"] == 1, "the marker is not part of the answer's words"
     assert scores["semantic_similarity"] == pytest.approx(1, abs=1e-5)
+
+
+def test_ragas_leaves_nothing_in_the_users_folders(
+    embedder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    ragas_scores([outcome()], {"a": OIL}, embedder)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rouge_of_half_an_answer(embedder: Any) -> None:

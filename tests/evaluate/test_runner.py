@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from configs.errors import InputError
 from evaluate.dataset import Item, Span
+from evaluate.progress import progress
 from evaluate.references import Place, Reference
 from evaluate.runner import Asker, ask_all
 
@@ -85,3 +88,22 @@ def test_an_interruption_asks_no_more_and_ends_what_runs() -> None:
     with pytest.raises(KeyboardInterrupt):
         ask_all(asked, asker, 2, done=interrupt, give_up=closed.set)
     assert len(seen) < 6
+
+
+@pytest.mark.parametrize("total", [1, 4, 80])
+def test_a_log_gets_a_few_lines_of_progress(total: int) -> None:
+    log = io.StringIO()
+    with progress(total, Console(file=log)) as advance:
+        for _ in range(total):
+            advance()
+    lines = log.getvalue().splitlines()
+    assert len(lines) == min(total, 10)
+    assert lines[-1] == f"{total}/{total} questions, about 0 s left"
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    screen = io.StringIO()
+    with progress(2, Console(file=screen, force_terminal=True)) as advance:
+        advance()
+        advance()
+    assert "2/2" in screen.getvalue()
