@@ -19,7 +19,7 @@ from retrieve.store import shard as shards
 from retrieve.store.base import Vector
 from retrieve.store.bm25 import Bm25
 from retrieve.store.edge_filters import to_edge
-from retrieve.store.files import allocated, copy_tree, remove, require_space, sizes, sync_tree
+from retrieve.store.files import copy_tree, footprint, remove, require_space, sizes, sync_tree
 from retrieve.store.manifest import Manifest, write_manifest
 from retrieve.store.side import WORKING_SIDE, WorkingSide
 
@@ -158,7 +158,7 @@ class EdgeWriter:
         """Finish the working copy and give it its final name; nothing names it yet."""
         shard, path = self._shard, self._folder / WORKING_SHARD
         assert shard is not None
-        require_space(self._folder, allocated(path))
+        require_space(self._folder, footprint(path))
         with shards.edge_errors("finishing the index"):
             if self._deleted:
                 self._drop_unused_fields(shard)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import mmap
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,16 @@ SPARE_BYTES = 32 * 2**20
 """Free space that a writer leaves untouched: Edge writes through memory maps, and a full disk under
 a memory map kills the process instead of raising an error."""
 
+SPARE_BYTES_WITHOUT_HOLES = 256 * 2**20
+"""The same where holes fill up when they are read (tmpfs): Edge's files come in pages of 32 MiB."""
 
-def allocated(folder: Path) -> int:
-    """Bytes that the files below a folder occupy on disk (holes do not count)."""
-    return sum(path.stat().st_blocks * 512 for path in _files(folder))
+
+def footprint(folder: Path) -> int:
+    """Bytes that the files below a folder occupy on disk, or will as soon as they are read."""
+    statuses = [path.stat() for path in _files(folder)]
+    if _keeps_holes(folder):
+        return sum(status.st_blocks * 512 for status in statuses)
+    return sum(status.st_size for status in statuses)
 
 
 def sizes(folder: Path) -> dict[str, int]:
@@ -29,7 +37,8 @@ def sizes(folder: Path) -> dict[str, int]:
 
 def require_space(folder: Path, needed: int) -> None:
     """Raise OSError(ENOSPC) unless ``needed`` bytes and some to spare can be written in a folder."""
-    if shutil.disk_usage(folder).free < needed + SPARE_BYTES:
+    spare = SPARE_BYTES if _keeps_holes(folder) else SPARE_BYTES_WITHOUT_HOLES
+    if shutil.disk_usage(folder).free < needed + spare:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
@@ -39,7 +48,7 @@ def copy_tree(source: Path, target: Path) -> None:
     Raises:
         OSError: ENOSPC before anything is written when the copy would not fit.
     """
-    require_space(target.parent, allocated(source))
+    require_space(target.parent, footprint(source))
     target.mkdir()
     for path in _files(source):
         copy = target / path.relative_to(source)
@@ -83,6 +92,14 @@ def _files(folder: Path) -> Iterator[Path]:
             file = Path(path) / name
             if not name.startswith(".") and stat.S_ISREG(file.lstat().st_mode):
                 yield file
+
+
+def _keeps_holes(folder: Path) -> bool:
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.truncate(mmap.PAGESIZE)
+        with mmap.mmap(file.fileno(), mmap.PAGESIZE, access=mmap.ACCESS_READ) as view:
+            _ = view[0]
+        return os.fstat(file.fileno()).st_blocks == 0
 
 
 def _copy_sparse(source: Path, target: Path) -> None:
