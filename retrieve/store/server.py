@@ -22,6 +22,7 @@ from retrieve.filters import Filter
 from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType, Passage
 from retrieve.store.base import SearchRequest, StoreInfo, count_values, other_embedder
 from retrieve.store.bm25 import MAX_TERMS, RRF_K, RRF_WEIGHTS, Bm25, coverage, rarity
+from retrieve.store.files import remove
 from retrieve.store.lock import write_lock
 from retrieve.store.manifest import Manifest, read_manifest
 from retrieve.store.server_client import server_errors
@@ -126,7 +127,10 @@ class ServerStore:
                 writer = ServerWriter(
                     self._client, self._collection, self._folder, state, embedder, dimension, fields
                 )
-                yield writer
+                try:
+                    yield writer
+                finally:
+                    remove(writer.side)
 
     def close(self) -> None:
         self._client.close()

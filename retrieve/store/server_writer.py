@@ -102,9 +102,10 @@ class ServerWriter:
         if after is self._published and side == self._published.side:
             return
         after = after.model_copy(update={"generation": generation, "side": side})
-        if self._client.collection_exists(self._collection):
-            shared = after.model_copy(update={"side": None})
-            self._client.update_collection(self._collection, metadata={META: shared.model_dump()})
+        if not self._client.collection_exists(self._collection):
+            self._prepare()  # side files belong to a state, and that is where the state is kept
+        shared = after.model_copy(update={"side": None})
+        self._client.update_collection(self._collection, metadata={META: shared.model_dump()})
         write_manifest(self._folder, Manifest(generation=generation, side=side))
         self._published = after
         for path in self._folder.glob("side-*"):
@@ -122,9 +123,12 @@ class ServerWriter:
     def _prepare(self) -> None:
         """Make the collection and the indexes: before the upload, so that HNSW links know the fields."""
         indexed: dict[str, FieldType] = {}
-        if self._client.collection_exists(self._collection):
+        exists = self._client.collection_exists(self._collection)
+        if exists and self._published.chunks:
             indexed = {**self._published.fields, **RESERVED_FIELDS}
         else:
+            if exists:  # empty, perhaps for vectors of another size, or left by a first commit that died
+                self._client.delete_collection(self._collection)
             self._client.create_collection(
                 self._collection,
                 vectors_config={

@@ -112,8 +112,12 @@ def test_a_store_can_be_emptied_and_filled_for_another_embedder(store: Store) ->
     assert store.info().chunks == 0
     assert store.info().embedder is None
     assert list(store.scroll()) == []
-    fill(store, [document])
+    chunk = make_chunk(document)
+    with writing(store, embedder="wider", dimension=3) as writer:
+        writer.upsert([chunk], np.array([[1, 0, 0]], dtype=np.float32))
+        writer.commit()
     assert pages(store) == ["page-1.md"]
+    assert (store.info().embedder, store.info().dimension) == ("wider", 3)
 
 
 def test_writing_goes_on_after_a_commit(store: Store) -> None:
