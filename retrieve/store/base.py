@@ -60,7 +60,11 @@ class StoreWriter(Protocol):
 
     @property
     def side(self) -> Path:
-        """Folder of files published together with the chunks (the ingest ledger lives there)."""
+        """Folder of files published together with the chunks (the ingest ledger lives there).
+
+        Its path stays the same over commits, each of which publishes a copy: files may be kept open,
+        but must be whole when `commit` is called. Names that begin with a dot are not published.
+        """
         ...
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vector) -> None:

@@ -6,6 +6,7 @@ that nothing names; the next writer sweeps those.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -177,7 +178,8 @@ class EdgeWriter:
             # The first opening replays a journal and rewrites the configuration; later ones change nothing.
             edge.EdgeShard.load(str(path)).close()
         sync_tree(path)
-        name = f"shard-{after.generation}"
+        # Never a name that a reader may still have open, not even after the whole store was deleted.
+        name = f"shard-{after.generation}-{secrets.token_hex(4)}"
         path.rename(self._folder / name)
         return after.model_copy(
             update={

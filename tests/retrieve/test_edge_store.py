@@ -111,6 +111,18 @@ def test_a_reader_in_another_process_follows_every_commit(edge_store: EdgeStore,
     assert reader.returncode == 0
 
 
+def test_a_reader_notices_that_the_store_was_deleted_and_made_anew(
+    edge_store: EdgeStore, tmp_path: Path
+) -> None:
+    fill(edge_store, [make_document(0)])
+    assert pages(edge_store) == ["page-0.md"]
+    files.remove(tmp_path / "store")
+    fill(EdgeStore(tmp_path / "store"), [make_document(1)])
+    assert pages(edge_store) == ["page-1.md"]
+    files.remove(tmp_path / "store")
+    assert pages(edge_store) == []
+
+
 def test_only_the_published_generation_stays(edge_store: EdgeStore, tmp_path: Path) -> None:
     for number in range(3):
         fill(edge_store, [make_document(number)])
