@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from configs.errors import InputError
@@ -56,13 +56,24 @@ class MatchExcept:
 
 @dataclass(frozen=True)
 class Range:
-    """The field, or one item of a list field, lies within all bounds given; datetimes are in UTC."""
+    """The field, or one item of a list field, lies within all bounds given; datetimes are in UTC.
+
+    Of two bounds on the same side only the narrower is kept: the engines differ in which they heed.
+    """
 
     key: str
     gt: Bound | None = None
     gte: Bound | None = None
     lt: Bound | None = None
     lte: Bound | None = None
+
+    def __post_init__(self) -> None:
+        # Bounds of one field are of one kind, which the type checker cannot see.
+        low, high = cast("Any", self.gt), cast("Any", self.lt)
+        if self.gt is not None and self.gte is not None:
+            object.__setattr__(self, "gte" if low >= self.gte else "gt", None)
+        if self.lt is not None and self.lte is not None:
+            object.__setattr__(self, "lte" if high <= self.lte else "lt", None)
 
     def bounds(self) -> dict[str, Bound]:
         """The bounds that are set, by name."""

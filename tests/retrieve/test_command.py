@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from configs.settings import Settings
+from configs.settings import load_settings
 from retrieve.__main__ import main
 from retrieve.embed import Embedder
 from retrieve.store import open_store
@@ -38,18 +38,27 @@ def run(
     return call
 
 
-@pytest.fixture
-def filled(settings: Settings, embedder: Embedder) -> Settings:
+@pytest.fixture(scope="module")
+def filled_home(embedder: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    settings = load_settings(env={"DRAFTLINE_HOME": str(home)})
     documents = [fact_document(name) for name in FACTS if name != "bread"]
     write(
         open_store(settings),
         embedder,
         [*documents, fact_document("bread", tenant="north", access=("staff",))],
     )
-    return settings
+    return home
 
 
-def test_json(run: Run, filled: Settings) -> None:
+@pytest.fixture
+def filled(filled_home: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """DRAFTLINE_HOME is one with documents in it; to be read only."""
+    monkeypatch.setenv("DRAFTLINE_HOME", str(filled_home))
+    return filled_home
+
+
+def test_json(run: Run, filled: Path) -> None:
     code, out, _ = run("--json", "What causes the tides?", "--top-k", "2")
     answer = json.loads(out)
     assert code == 0
@@ -62,7 +71,7 @@ def test_json(run: Run, filled: Settings) -> None:
     assert answer["passages"][0]["metadata"]["_dl.document"] == "tides.md"
 
 
-def test_for_people(run: Run, filled: Settings) -> None:
+def test_for_people(run: Run, filled: Path) -> None:
     code, out, _ = run("What causes the tides?")
     assert code == 0
     assert "1. tides.md > Pages" in out
@@ -71,13 +80,13 @@ def test_for_people(run: Run, filled: Settings) -> None:
     assert "query: What causes the tides?" in out
 
 
-def test_nothing_found(run: Run, filled: Settings) -> None:
+def test_nothing_found(run: Run, filled: Path) -> None:
     code, out, _ = run("Who won the chess championship in 1972?")
     assert code == 0
     assert "No passage in the store is about this." in out
 
 
-def test_filter_and_labels(run: Run, filled: Settings) -> None:
+def test_filter_and_labels(run: Run, filled: Path) -> None:
     condition = json.dumps({"must_not": [{"key": "topic", "match": {"value": "tides"}}]})
     _, out, _ = run("--json", "What causes the tides?", "--filter", condition)
     assert all(p["metadata"]["topic"] != "tides" for p in json.loads(out)["passages"])
@@ -102,7 +111,7 @@ def lines(out: str) -> list[Any]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_batch(run: Run, filled: Settings, tmp_path: Path) -> None:
+def test_batch(run: Run, filled: Path, tmp_path: Path) -> None:
     file = tmp_path / "questions.jsonl"
     file.write_text('{"id": "a", "question": "What causes the tides?"}\n\n{"id": 2, "question": "krill?"}\n')
     code, out, _ = run("--batch", str(file))
@@ -111,7 +120,7 @@ def test_batch(run: Run, filled: Settings, tmp_path: Path) -> None:
     assert lines(out)[0]["passages"][0]["text"] == FACTS["tides"]
 
 
-def test_bad_lines_of_a_batch(run: Run, filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_lines_of_a_batch(run: Run, filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = ["{", "[]", '{"id": 1}', '{"id": 2, "question": 5}', '{"id": 3, "question": " "}']
     good = '{"id": 4, "question": "What causes the tides?"}'
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join([*bad, good])))
@@ -138,18 +147,19 @@ def test_bad_lines_of_a_batch(run: Run, filled: Settings, monkeypatch: pytest.Mo
         (["x", "--set", "retrieve.topk=3"], "did you mean 'retrieve.top_k'"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(
-    run: Run, filled: Settings, arguments: list[str], message: str
-) -> None:
+def test_bad_input_is_one_line_and_exit_2(run: Run, filled: Path, arguments: list[str], message: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_damaged_store_is_one_line_and_exit_2(run: Run, filled: Settings) -> None:
-    (filled.home / "store" / FILE).write_text("{")
+def test_a_damaged_store_is_one_line_and_exit_2(run: Run, filled: Path) -> None:
+    manifest = filled / "store" / FILE
+    whole = manifest.read_bytes()
+    manifest.write_text("{")
     code, out, err = run("What causes the tides?")
+    manifest.write_bytes(whole)
     assert (code, out) == (2, "")
     assert "is damaged" in err
     assert len(err.strip().splitlines()) == 1

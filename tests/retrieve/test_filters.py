@@ -182,6 +182,11 @@ def test_equality_of_numbers_and_times_is_a_closed_range() -> None:
     assert len(item.must) == 1
 
 
+def test_the_narrower_of_two_bounds_is_kept() -> None:
+    assert Range("year", gt=1, gte=1, lt=5, lte=4) == Range("year", gt=1, lte=4)
+    assert Range("year", gt=0, gte=1, lt=4, lte=4) == Range("year", gte=1, lt=4)
+
+
 def test_a_single_condition_needs_no_list() -> None:
     condition = {"key": "draft", "match": {"value": True}}
     assert parse_filter({"must": condition}, FIELDS) == Filter(must=(MatchValue("draft", True),))

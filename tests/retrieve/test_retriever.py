@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from configs.errors import InputError, ModelError, StoreError
-from configs.settings import Settings
+from configs.settings import Settings, load_settings
 from retrieve.embed import Embedder, load_embedder, load_tokenizer, max_tokens
 from retrieve.filters import Filter, MatchValue
 from retrieve.retriever import Retriever, distinct, open_retriever
@@ -47,8 +47,10 @@ def write(store: Store, embedder: Embedder, documents: list[Document]) -> list[C
     return chunks
 
 
-@pytest.fixture
-def facts(settings: Settings, embedder: Embedder) -> Iterator[Retriever]:
+@pytest.fixture(scope="module")
+def facts(embedder: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
+    """Over all facts; to be read only."""
+    settings = load_settings(env={"DRAFTLINE_HOME": str(tmp_path_factory.mktemp("facts"))})
     store = open_store(settings)
     write(store, embedder, [fact_document(name) for name in FACTS])
     retriever = Retriever(store, embedder, settings)
@@ -119,14 +121,14 @@ def test_a_store_of_another_embedder(settings: Settings, embedder: Embedder) -> 
         Retriever(store, embedder, settings).retrieve("What causes the tides?")
 
 
-def test_the_next_question_sees_what_ingest_published(
-    facts: Retriever, settings: Settings, embedder: Embedder
-) -> None:
+def test_the_next_question_sees_what_ingest_published(settings: Settings, embedder: Embedder) -> None:
     question = "Which colour has the gate of the monastery?"
-    assert facts.retrieve(question).passages == ()
+    write(open_store(settings), embedder, [fact_document("tides")])
+    retriever = Retriever(open_store(settings), embedder, settings)
+    assert retriever.retrieve(question).passages == ()
     gate = Document(**{**vars(make_document(50)), "body": "The gate of the monastery is painted green."})
     write(open_store(settings), embedder, [gate])
-    assert facts.retrieve(question).passages[0].text == gate.body
+    assert retriever.retrieve(question).passages[0].text == gate.body
 
 
 def test_several_threads_ask_at_once(facts: Retriever) -> None:

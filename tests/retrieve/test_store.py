@@ -202,19 +202,24 @@ def test_a_field_may_change_its_type(store: Store) -> None:
     }
 
 
-NAMES = ["a.b", "a b", "ü☃", 'say "x"', "back\\slash", "x[0]", "%22", "%25", "_dl.x", "-"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_fields_of_any_name_can_be_filtered(store: Store, name: str) -> None:
-    fill(store, [make_document(1, {name: "yes"}), make_document(2, {name: "no"}), make_document(3)])
+def test_fields_of_any_name_can_be_filtered(store: Store) -> None:
+    names = ["a.b", "a b", "ü☃", 'say "x"', "back\\slash", "x[0]", "%22", "%25", "_dl.x", "-"]
+    fill(
+        store,
+        [
+            make_document(1, {name: f"yes {name}" for name in names}),
+            make_document(2, {name: f"no {name}" for name in names}),
+            make_document(3),
+        ],
+    )
     fields = store.info().fields
-    assert fields[name] == "keyword"
-    where = parse_filter({"must": [{"key": name, "match": {"value": "yes"}}]}, fields)
-    assert pages(store, where) == ["page-1.md"]
-    assert pages(store, Filter(must=(IsEmpty(name),))) == ["page-3.md"]
-    assert store.facet(name) == {"yes": 1, "no": 1}
-    assert {payload.get(name) for payload in store.scroll()} == {"yes", "no", None}
+    for name in names:
+        assert fields[name] == "keyword"
+        where = parse_filter({"must": [{"key": name, "match": {"value": f"yes {name}"}}]}, fields)
+        assert pages(store, where) == ["page-1.md"]
+        assert pages(store, Filter(must=(IsEmpty(name),))) == ["page-3.md"]
+        assert store.facet(name) == {f"yes {name}": 1, f"no {name}": 1}
+        assert {payload.get(name) for payload in store.scroll()} == {f"yes {name}", f"no {name}", None}
 
 
 def test_a_store_of_another_embedder_is_refused(store: Store) -> None:
