@@ -80,7 +80,7 @@ class IngestSettings(Section):
 class RetrieveSettings(Section):
     top_k: PositiveInt
     prefetch: PositiveInt
-    min_evidence: Annotated[float, Field(ge=-1, le=1.5)]
+    min_evidence: Annotated[float, Field(ge=-1, le=2)]
     all_tenants: bool
     reader: Literal["off"]
     today: date | None

@@ -14,16 +14,12 @@ from typing import Any
 from configs.errors import InputError
 from configs.settings import Settings
 from retrieve.embed import Embedder, load_embedder
+from retrieve.evidence import DEPTH, evidence
 from retrieve.filters import Filter, all_of
 from retrieve.schema import Passage
 from retrieve.store import open_store
 from retrieve.store.base import SearchRequest, Store, other_embedder
 from retrieve.visibility import visible_to
-
-COVERAGE_WEIGHT = 0.5
-"""What having all of the question's words adds to a passage's cosine when its evidence is weighed. On
-span_qa, a limit of 0.54 keeps 94 % of the questions and lets 0.5 % of another corpus' questions
-through; cosines alone let 2 % through at the same loss."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +85,10 @@ class Retriever:
             "relaxed": [],
             "explanation": "searched for the question as it was asked",
         }
-        passages = distinct(found)[:top_k]
-        evidence = max((p.relevance + COVERAGE_WEIGHT * p.coverage for p in passages), default=0.0)
-        return Retrieval(question, plan, tuple(passages) if evidence >= self._settings.min_evidence else ())
+        passages = distinct(found)
+        if evidence(passages) < self._settings.min_evidence:
+            passages = []
+        return Retrieval(question, plan, tuple(passages[:top_k]))
 
     def close(self) -> None:
         """Let go of the store; the next question opens it again."""
@@ -103,7 +100,7 @@ class Retriever:
             return []
         if info.embedder != self._embedder.name:
             raise other_embedder(info.embedder, self._embedder.name)
-        limit = 2 * top_k + 5  # room for what the removal of duplicates takes away
+        limit = 2 * max(top_k, DEPTH) + 5  # room for what the removal of duplicates takes away
         vector = self._embedder.embed_query(query)
         prefetch = max(self._settings.prefetch, limit)
         return self._store.search(SearchRequest(query, vector, limit, prefetch, where))

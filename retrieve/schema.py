@@ -107,8 +107,13 @@ class Passage:
     payload: Mapping[str, Any] = field(repr=False)
     relevance: float = 0.0
     """Cosine similarity of question and chunk, comparable across searches."""
-    coverage: float = 0.0
-    """Share of the question's words that the chunk has, weighted by their rarity; 0 to 1."""
+    matched: Mapping[int, float] = field(default_factory=dict, repr=False)
+    """The question's terms (BM25 ids) that the chunk has, each with its share of the question's rarity."""
+
+    @property
+    def coverage(self) -> float:
+        """Share of the question's words that the chunk has, weighted by their rarity; 0 to 1."""
+        return sum(self.matched.values())
 
     @property
     def ours(self) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ in the inverse document frequency when they search.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import qdrant_edge as edge
 
@@ -47,8 +47,8 @@ def rarity(found: Sequence[tuple[float, float] | None], chunks: int) -> list[flo
     return [unknown if hit is None or hit[1] <= 0 else hit[0] / hit[1] for hit in found]
 
 
-def coverage(rarities: Mapping[int, float], terms: Sequence[int]) -> float:
-    """Share of a question's terms, weighted by rarity, that a chunk has; 0 without any terms."""
+def matched(rarities: Mapping[int, float], terms: Iterable[int]) -> dict[int, float]:
+    """The question's terms that a chunk has, each with its share of the rarity of all of them."""
     total = sum(rarities.values())
     present = set(terms)
-    return sum(r for term, r in rarities.items() if term in present) / total if total > 0 else 0.0
+    return {term: rare / total for term, rare in rarities.items() if term in present}

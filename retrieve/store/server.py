@@ -21,7 +21,7 @@ from retrieve.fields import field_path, read_payload
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType, Passage
 from retrieve.store.base import SearchRequest, StoreInfo, count_values, other_embedder
-from retrieve.store.bm25 import MAX_TERMS, RRF_K, RRF_WEIGHTS, Bm25, coverage, rarity
+from retrieve.store.bm25 import MAX_TERMS, RRF_K, RRF_WEIGHTS, Bm25, matched, rarity
 from retrieve.store.files import remove
 from retrieve.store.lock import write_lock
 from retrieve.store.manifest import Manifest, read_manifest
@@ -192,5 +192,5 @@ def _passage(hit: models.ScoredPoint, request: SearchRequest, rarities: Mapping[
         score=hit.score,
         payload=payload,
         relevance=float(np.asarray(dense, dtype=np.float32) @ request.vector),
-        coverage=coverage(rarities, list(_sparse(hit))),
+        matched=matched(rarities, _sparse(hit)),
     )

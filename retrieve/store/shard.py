@@ -21,7 +21,7 @@ from retrieve.fields import field_path, read_payload, stored_payload
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED, Chunk, FieldType, Passage
 from retrieve.store.base import SearchRequest, Vector
-from retrieve.store.bm25 import MAX_TERMS, RRF_K, RRF_WEIGHTS, Bm25, coverage, rarity
+from retrieve.store.bm25 import MAX_TERMS, RRF_K, RRF_WEIGHTS, Bm25, matched, rarity
 from retrieve.store.edge_filters import FALSE_FIELDS, TRUE_FIELDS, to_edge
 
 DENSE, SPARSE = "dense", "bm25"
@@ -167,7 +167,7 @@ def _passage(hit: edge.ScoredPoint, question: Vector, rarities: Mapping[int, flo
         score=hit.score,
         payload=payload,
         relevance=float(vector @ question),
-        coverage=coverage(rarities, list(_sparse(hit))),
+        matched=matched(rarities, _sparse(hit)),
     )
 
 
