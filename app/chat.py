@@ -22,8 +22,8 @@ from app.history import Chat, ChatError, Chats, DamagedChatError, Turn, new_chat
 from configs.errors import DraftlineError
 from configs.settings import Settings, load_settings
 
+# How often a page that waits looks up, so that a click or a closed tab ends its run soon.
 _TICK_S = 0.25
-"""How often a page that waits looks up, so that a click or a closed tab ends its run soon."""
 
 
 @dataclass(frozen=True)

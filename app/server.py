@@ -24,6 +24,8 @@ def flags(settings: Settings, port: int) -> list[str]:
         "server.headless": "true",
         "server.enableCORS": "true",
         "server.enableXsrfProtection": "true",
+        # Magic would draw every bare expression of the page's module.
+        "runner.magicEnabled": "false",
         # torch's modules make the watcher walk into things that cannot be imported.
         "server.fileWatcherType": "none",
         "server.enableStaticServing": "false",

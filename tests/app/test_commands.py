@@ -12,6 +12,7 @@ import urllib.request
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from io import StringIO
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def test_streamlit_is_told_to_stay_at_home(
         "--server.enableCORS=true",
         "--browser.gatherUsageStats=false",
         "--server.fileWatcherType=none",
+        "--runner.magicEnabled=false",
         "--logger.hideWelcomeMessage=true",
         "--server.allowedHosts=localhost",
     ):
@@ -90,6 +92,10 @@ def test_the_app_says_where_it_is_and_ends_on_ctrl_c(home: Path) -> None:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=5) as response:
             assert b"<title>" in response.read()
+        port = int(url.rpartition(":")[2])
+        assert handshake(port, origin=url) == 101
+        assert handshake(port, origin="http://evil.example") == 403
+        assert handshake(port, origin=url, host="evil.example") == 403
         # As a terminal does: to the whole group.
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=20)
@@ -97,6 +103,24 @@ def test_the_app_says_where_it_is_and_ends_on_ctrl_c(home: Path) -> None:
     assert "interrupted" in errors
     assert "Traceback" not in errors
     assert "python -m ingest" in errors
+    assert "external IP" not in errors, "an unknown origin made the server look itself up in the web"
+
+
+def handshake(port: int, origin: str, host: str = "localhost") -> int:
+    """The status with which the page's WebSocket answers a browser that shows this origin."""
+    headers = {
+        "Host": f"{host}:{port}",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Origin": origin,
+    }
+    connection = HTTPConnection("localhost", port, timeout=10)
+    connection.request("GET", "/_stcore/stream", headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_a_port_in_use_is_one_line(home: Path) -> None:
