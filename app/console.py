@@ -10,7 +10,7 @@ from importlib.metadata import version
 PACKAGES = {
     "ingest": "turn files into searchable passages",
     "retrieve": "find passages for a question",
-    "generate": "answer questions, measure the engine, serve an API",
+    "generate": "answer questions with citations",
     "evaluate": "score the answers and keep a history",
     "app": "open the chat in a browser",
     "configs": "show the settings, fetch models",
