@@ -66,6 +66,7 @@ class LabelRule(Section):
 class IngestSettings(Section):
     lock_wait_s: Annotated[float, Field(ge=0)]
     max_file_mb: PositiveFloat
+    convert_timeout_s: PositiveFloat
     chunk_tokens: Annotated[int, Field(ge=16)]
     chunk_overlap: Annotated[int, Field(ge=0)]
     embed_batch: PositiveInt

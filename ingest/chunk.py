@@ -18,8 +18,6 @@ from ingest.blocks import Block, markdown_blocks, text_blocks
 from ingest.tokens import Tokenizer, TokenRuler, count_tokens
 from retrieve.schema import Chunk, Document
 
-VERSION = "1"
-"""Changes whenever the same body may be cut differently; documents are then chunked again."""
 NAMESPACE = uuid.UUID("6b1f0a52-93c4-5d0e-8a77-3f2d9c41e6b8")
 TINY = 4
 """A chunk below this part (a quarter) of the budget joins a neighbour that has room."""

@@ -110,7 +110,7 @@ def list_sources(
     *,
     accepts: Callable[[str], bool],
     known_roots: Iterable[str] = (),
-    avoid: Path | None = None,
+    avoid: Sequence[Path] = (),
 ) -> Listing:
     """Find the files that the paths name.
 
@@ -120,7 +120,7 @@ def list_sources(
     Args:
         accepts: whether a file of this name can be converted.
         known_roots: folders ingested whole before.
-        avoid: a folder never walked into (Draftline's own home).
+        avoid: absolute folders never walked into (Draftline's own home).
     """
     listing = Listing()
     for path in paths:
@@ -136,7 +136,8 @@ def list_sources(
     found: dict[Key, Source] = {}
     for scope in listing.scopes:
         _Walk(scope, _home(scope, homes), settings, accepts, avoid, listing, found).run()
-    listing.roots = [root for root in listing.roots if _outermost(root, homes) == root]
+    used = {root for root, _ in found}
+    listing.roots = [root for root in listing.roots if root in used and _outermost(root, homes) == root]
     listing.sources = [found[key] for key in sorted(found)]
     listing.failures = list(dict.fromkeys(listing.failures))
     return listing
@@ -187,12 +188,12 @@ class _Walk:
         root: str,
         settings: IngestSettings,
         accepts: Callable[[str], bool],
-        avoid: Path | None,
+        avoid: Sequence[Path],
         listing: Listing,
         found: dict[Key, Source],
     ) -> None:
         self.scope, self.root, self.listing, self.found = scope, root, listing, found
-        self.accepts, self.avoid = accepts, avoid
+        self.accepts, self.avoid = accepts, {str(folder) for folder in avoid}
         self.included, self.excluded = any_glob(settings.include), any_glob(settings.exclude)
         self.taken: set[tuple[int, int]] = set()
         self.links: list[str] = []
@@ -244,7 +245,7 @@ class _Walk:
     def _skips(self, path: str, name: str) -> bool:
         if name.startswith("."):
             return True
-        if self.avoid is not None and path == str(self.avoid):
+        if path in self.avoid:
             return True
         inside = relative(path, self.root)
         return self.excluded(inside) or self.excluded(inside + "/")

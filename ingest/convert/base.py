@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import PurePath
 from types import FrameType
 from typing import Protocol
@@ -26,6 +27,13 @@ SUFFIXES = {
     ".pdf": "pdf",
 }
 """Which kind of file a suffix means; a kind's converter is ``ingest.convert.<kind>``."""
+
+_VERSIONS = {
+    "markdown": ("1", "PyYAML"),
+    "html": ("1", "trafilatura"),
+    "text": ("1", None),
+    "pdf": ("1", "pypdfium2"),
+}
 
 _SIGNATURES = {
     b"%PDF-": "a PDF",
@@ -53,9 +61,6 @@ class Converted:
 class Converter(Protocol):
     """Turns the bytes of one kind of file into markdown."""
 
-    version: str
-    """Changes whenever the same bytes may give another result; documents are then converted again."""
-
     def convert(self, data: bytes, suffix: str) -> Converted:
         """Convert a whole file.
 
@@ -68,6 +73,12 @@ class Converter(Protocol):
 def kind_of(path: str) -> str | None:
     """The kind of file by its suffix; None for those that cannot be converted."""
     return SUFFIXES.get(PurePath(path).suffix.lower())
+
+
+def converter_version(kind: str) -> str:
+    """Changes whenever the same bytes may convert differently; documents are then converted again."""
+    ours, library = _VERSIONS[kind]
+    return f"{ours}/{version(library)}" if library else ours
 
 
 def load_converter(kind: str) -> Converter:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from importlib.metadata import version
 from typing import Any
 
 import lxml.html
@@ -27,7 +26,6 @@ class HtmlConverter:
     """Keeps headings, lists, tables, code and links; leaves out navigation and the like."""
 
     def __init__(self) -> None:
-        self.version = f"1/trafilatura {version('trafilatura')}"
         # It reports on pages to developers; what a person should know is raised or noted here.
         logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
         logging.getLogger("htmldate").setLevel(logging.CRITICAL)

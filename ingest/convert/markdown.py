@@ -10,8 +10,6 @@ from ingest.front_matter import split_front_matter
 class MarkdownConverter:
     """Splits off the front matter."""
 
-    version = "1"
-
     def convert(self, data: bytes, suffix: str) -> Converted:
         refuse_binary(data, "markdown")
         text, note = decode(data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from importlib.metadata import version
 
 import pypdfium2 as pdfium
 
@@ -19,9 +18,6 @@ _PDF_DATE = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:([+
 
 class PdfConverter:
     """Reads the text layer; pages are set apart by an empty line."""
-
-    def __init__(self) -> None:
-        self.version = f"1/pypdfium2 {version('pypdfium2')}"
 
     def convert(self, data: bytes, suffix: str) -> Converted:
         if b"%PDF-" not in data[:1024]:

@@ -9,8 +9,6 @@ from ingest.convert.encoding import decode
 class TextConverter:
     """Decodes; nothing in the text is read as markup."""
 
-    version = "1"
-
     def convert(self, data: bytes, suffix: str) -> Converted:
         refuse_binary(data, "text")
         text, note = decode(data)

@@ -1,0 +1,134 @@
+"""``python -m ingest``: files to chunks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from configs.cli import Command, Context, run_main
+from configs.errors import ExitCode, InputError
+from configs.settings import Settings
+from ingest.export import export
+from ingest.manage import describe, remove
+from ingest.pipeline import Sync
+from ingest.progress import Stages
+from ingest.report import counted, failure_lines, failures_json
+from retrieve.store import open_store
+
+DESCRIPTION = (
+    "Turns files and folders into chunks that can be searched, and keeps the store in line with them."
+)
+EPILOG = """\
+examples:
+  python -m ingest ./docs                        add what is new, update what changed, remove what is gone
+  python -m ingest ./docs notes.md '../wiki/**/*.html'
+  python -m ingest ./docs --convert-only --out converted
+  python -m ingest status
+  python -m ingest remove ./docs/old
+"""
+
+
+def sync(context: Context) -> int:
+    """The default command."""
+    args = context.args
+    if args.convert_only != (args.out is not None):
+        raise InputError("--convert-only and --out DIR go together")
+    settings = _labelled(context.settings, args)
+    with Stages(context.console, quiet=args.json) as stages:
+        if args.convert_only:
+            return _export(context, settings, stages)
+        run = Sync(settings, open_store(settings), stages)
+        try:
+            run.run(args.paths)
+        except KeyboardInterrupt:
+            done = counted(run.report.added + run.report.updated, "document")
+            context.note(f"interrupted: {done} of this run are published; run it again to finish the rest")
+            return ExitCode.INTERRUPTED
+    if args.json:
+        context.emit(run.report.to_json())
+    for line in run.report.lines():
+        context.say(line)
+    return ExitCode.PARTIAL if run.report.failed else ExitCode.OK
+
+
+def _export(context: Context, settings: Settings, stages: Stages) -> int:
+    out = context.args.out
+    report = export(context.args.paths, out, settings, stages)
+    documents, seconds = len(report.documents), report.seconds
+    if context.args.json:
+        failed = failures_json(report.failed)
+        context.emit({"documents": documents, "failed": failed, "seconds": round(seconds, 3)})
+    for line in (
+        f"{counted(documents, 'document')} in {out} ({seconds:.1f} s)",
+        *failure_lines(report.failed),
+    ):
+        context.say(line)
+    return ExitCode.PARTIAL if report.failed else ExitCode.OK
+
+
+def _labelled(settings: Settings, args: argparse.Namespace) -> Settings:
+    labels = {
+        **({"tenant": args.tenant} if args.tenant is not None else {}),
+        **({"access": args.access} if args.access else {}),
+    }
+    return settings.model_copy(update={"ingest": settings.ingest.model_copy(update=labels)})
+
+
+def status(context: Context) -> int:
+    """What the store holds."""
+    found = describe(open_store(context.settings))
+    if context.args.json:
+        context.emit(found)
+    context.say(f"{counted(found['documents'], 'document')}, {counted(found['chunks'], 'chunk')}")
+    for root in found["roots"]:
+        size = f"{counted(root['documents'], 'document')}, {counted(root['chunks'], 'chunk')}"
+        context.say(f"  {root['path']}: {size}, last ingested {root['ingested']}")
+    if found["fields"]:
+        context.say("fields: " + ", ".join(f"{name} ({kind})" for name, kind in found["fields"].items()))
+    if found["failed"]:
+        context.say(f"{len(found['failed'])} failed:")
+    for failure in found["failed"]:
+        context.say(f"  {failure['path']}: {failure['error']}")
+    return ExitCode.OK
+
+
+def take_out(context: Context) -> int:
+    """Remove documents."""
+    report = remove(context.args.paths, context.settings, open_store(context.settings))
+    if context.args.json:
+        context.emit({"deleted": report.deleted, "failed": failures_json(report.failed)})
+    context.say(f"{counted(report.deleted, 'document')} removed ({report.seconds:.1f} s)")
+    for line in failure_lines(report.failed):
+        context.say(line)
+    return ExitCode.PARTIAL if report.failed else ExitCode.OK
+
+
+def _sync_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or a glob in quotes")
+    parser.add_argument("--tenant", metavar="NAME", help="tenant label of what this run ingests")
+    parser.add_argument(
+        "--access", action="append", metavar="LABEL", help="access label of what this run ingests; repeatable"
+    )
+    parser.add_argument("--convert-only", action="store_true", help="write markdown to --out; touch no store")
+    parser.add_argument("--out", metavar="DIR", help="where --convert-only writes")
+
+
+def _remove_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or folder that was ingested")
+
+
+COMMANDS = (
+    Command("sync", "bring the store in line with files", sync, _sync_arguments, epilog=EPILOG),
+    Command("status", "what the store holds", status),
+    Command("remove", "take documents out of the store", take_out, _remove_arguments),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_main("ingest", DESCRIPTION, COMMANDS, default="sync", argv=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

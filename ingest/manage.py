@@ -1,0 +1,92 @@
+"""What is in the store, by the ledger, and taking documents out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from configs.errors import InputError
+from configs.settings import Settings
+from ingest.ledger import Entry, KnownFailure, Ledger, LedgerChanges, apply_changes, read_ledger
+from ingest.report import Report
+from ingest.sources import Failure, absolute, display, is_within
+from retrieve.embed import load_embedder
+from retrieve.store.base import Store
+
+UNKNOWN = "nothing there was ingested; `python -m ingest status` lists the roots"
+
+
+def describe(store: Store) -> dict[str, Any]:
+    """Documents, chunks, roots, failures, and when something was last ingested."""
+    ledger, info = read_ledger(store), store.info()
+    roots: dict[str, dict[str, Any]] = {}
+    for entry in ledger.documents.values():
+        root = roots.setdefault(entry.key[0], {"documents": 0, "chunks": 0, "ingested": ""})
+        root["documents"] += 1
+        root["chunks"] += entry.chunks
+        root["ingested"] = max(root["ingested"], entry.ingested)
+    failures = sorted(ledger.failures.values(), key=lambda failure: failure.key)
+    return {
+        "documents": len(ledger.documents),
+        "chunks": info.chunks,
+        "embedder": info.embedder,
+        "fields": {name: kind for name, kind in sorted(info.fields.items()) if not name.startswith("_dl.")},
+        "roots": [{"path": path, **roots[path]} for path in sorted(roots)],
+        "failed": [{"path": failure.file, "error": failure.error} for failure in failures],
+    }
+
+
+def remove(paths: Sequence[str], settings: Settings, store: Store) -> Report:
+    """Take the documents at and below these paths out of the store, whether their files exist or not.
+
+    Raises:
+        InputError: nothing at any of the paths was ever ingested.
+        StoreError: the store is locked or damaged.
+    """
+    report = Report()
+    _select(read_ledger(store), paths, report)
+    embedder = load_embedder(settings)
+    with store.writer(
+        embedder=store.info().embedder or embedder.name,
+        dimension=store.info().dimension or embedder.dimension,
+        fields={},
+        wait_s=settings.ingest.lock_wait_s,
+    ) as writer:
+        report = Report(started=report.started)
+        # Read again: another writer may have been at work until now.
+        entries, failures, roots = _select(read_ledger(store), paths, report)
+        writer.delete_documents([entry.id for entry in entries])
+        changes = LedgerChanges(
+            drop=[entry.key for entry in entries],
+            forgive=[failure.key for failure in failures],
+            drop_roots=roots,
+        )
+        apply_changes(writer.side, changes)
+        writer.commit()
+    report.deleted = len(entries)
+    return report
+
+
+def _select(
+    ledger: Ledger, paths: Sequence[str], report: Report
+) -> tuple[list[Entry], list[KnownFailure], list[str]]:
+    entries: dict[str, Entry] = {}
+    failures: dict[str, KnownFailure] = {}
+    roots: set[str] = set()
+    for path in paths:
+        place = str(absolute(path))
+        found = {e.file: e for e in ledger.documents.values() if is_within(e.file, place)}
+        failed = {f.file: f for f in ledger.failures.values() if is_within(f.file, place)}
+        below = {root for root in ledger.roots if is_within(root, place)}
+        if not (found or failed or below):
+            report.failed.append(
+                Failure(
+                    display(path), "nothing there was ingested; `python -m ingest status` lists the roots"
+                )
+            )
+        entries |= found
+        failures |= failed
+        roots |= below
+    if len(report.failed) == len(paths):
+        raise InputError("; ".join(f"{failure.path}: {failure.error}" for failure in report.failed))
+    return list(entries.values()), list(failures.values()), sorted(roots)
