@@ -56,7 +56,7 @@ def _leaves(value: Any, name: str, *, in_list: bool) -> Iterator[tuple[str, Scal
 
 
 def _join(prefix: str, key: Any) -> str:
-    part = str(key).strip()
+    part = " ".join(str(key).split())
     if not part or not _is_text(part):
         raise InputError(f"metadata: a field{f' in {prefix!r}' if prefix else ''} has no usable name")
     name = f"{prefix}.{part}" if prefix else part

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+from copy import deepcopy
 from typing import Any
 
 import lxml.html
+from htmldate import find_date
 from lxml import etree
 from trafilatura import extract, extract_metadata, html2txt
 
@@ -19,6 +21,13 @@ from retrieve.schema import Metadata
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{2,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w:.-]{2,40})["']""")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?=$|[-_])")
+_HINTS = "translate(concat(@class, ' ', @id, ' ', @itemprop), 'BDEILNPSTU', 'bdeilnpstu')"
+_DATE_PLACES = f"""//body//*[self::time or self::abbr or self::meta or self::script[contains(@type, 'ld+json')]
+    or contains({_HINTS}, 'date') or contains({_HINTS}, 'publish') or contains({_HINTS}, 'byline')
+    or ((self::p or self::div or self::span or self::a or self::small or self::em) and not(*/*)
+        and not(ancestor::table or ancestor::li or ancestor::pre or ancestor::code
+                or ancestor::aside or ancestor::nav or ancestor::footer))]"""
+_LONGEST_DATE_LINE = 60
 _UNSEEN = "//script | //style | //noscript | //template | //head"
 
 
@@ -82,13 +91,29 @@ def _metadata(tree: lxml.html.HtmlElement) -> Metadata:
     declared: dict[str, Any] = {
         "title": _line(found.title),
         "author": _authors(found.author),
-        "date": found.date,
+        "date": found.date if found.date and _states_a_date(tree) else None,
         "site": None if _is_host(found.sitename, found.url) else _line(found.sitename),
         "language": _language(tree),
         "url": found.url if (found.url or "").startswith(("http://", "https://")) else None,
         "tags": _tags([*(found.categories or []), *(found.tags or [])]),
     }
     return clean_metadata({name: value for name, value in declared.items() if value})
+
+
+def _states_a_date(tree: lxml.html.HtmlElement) -> bool:
+    """Whether there is a date where pages say theirs: meta data, marked elements, short lines of their own.
+
+    trafilatura also takes the first date in running text, which may be any date at all.
+    """
+    head, places = tree.find(".//head"), lxml.html.Element("html")
+    body = lxml.html.Element("body")
+    places.extend([body] if head is None else [deepcopy(head), body])
+    for element in tree.xpath(_DATE_PLACES):
+        if element.tag == "script" or len(_line(element.text_content())) < _LONGEST_DATE_LINE:
+            place = deepcopy(element)
+            place.tail = None
+            body.append(place)
+    return find_date(places, extensive_search=False) is not None
 
 
 def _line(value: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
 import pypdfium2 as pdfium
@@ -40,7 +41,7 @@ def _read(document: pdfium.PdfDocument) -> Converted:
     pages = []
     for index in range(len(document)):
         try:
-            with document[index] as page, page.get_textpage() as text_page:
+            with closing(document[index]) as page, closing(page.get_textpage()) as text_page:
                 pages.append(_page_text(text_page.get_text_bounded()))
         except pdfium.PdfiumError as error:
             raise InputError(f"damaged PDF: page {index + 1}: {error}") from None

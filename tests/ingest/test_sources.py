@@ -1,0 +1,141 @@
+"""Which files are found, under which root, in which order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from configs.settings import IngestSettings, load_settings
+from ingest.globs import any_glob, compile_glob
+from ingest.sources import Listing, list_sources
+
+
+def listed(
+    *paths: Path | str, roots: tuple[Path, ...] = (), avoid: tuple[Path, ...] = (), **changes: object
+) -> Listing:
+    settings: IngestSettings = load_settings().ingest.model_copy(update=changes)
+    return list_sources(
+        [str(path) for path in paths],
+        settings,
+        accepts=lambda path: path.endswith((".md", ".txt")),
+        known_roots=[str(root) for root in roots],
+        avoid=avoid,
+    )
+
+
+def names(listing: Listing) -> list[str]:
+    return [source.path for source in listing.sources]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    visible = ("b.md", "a.md", "sub/c.md", "sub/deep/d.txt", "h.bin")
+    for name in (*visible, ".hidden/e.md", ".f.md", "node_modules/g.md"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+    return root
+
+
+def test_a_folder_is_walked_in_order_without_hidden_and_excluded_files(tree: Path) -> None:
+    listing = listed(tree)
+    assert names(listing) == ["a.md", "b.md", "sub/c.md", "sub/deep/d.txt"]
+    assert {source.root for source in listing.sources} == {str(tree)}
+    assert listing.skipped == 1
+    assert listing.failures == []
+
+
+def test_include_and_exclude(tree: Path) -> None:
+    assert names(listed(tree, include=["sub/**"])) == ["sub/c.md", "sub/deep/d.txt"]
+    assert names(listed(tree, include=["*.txt"])) == ["sub/deep/d.txt"]
+    assert names(listed(tree, exclude=["sub/deep/**", "b.md"])) == ["a.md", "node_modules/g.md", "sub/c.md"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("*.md", "a.md", True),
+        ("*.md", "s/a.md", False),
+        ("**/*.md", "a.md", True),
+        ("**/*.md", "s/t/a.md", True),
+        ("s/**", "s/t/a.md", True),
+        ("s/**/a.md", "s/a.md", True),
+        ("?.md", "ab.md", False),
+        ("[ab].md", "b.md", True),
+        ("[!ab].md", "b.md", False),
+        ("[!ab].md", "/.md", False),
+        ("[a.md", "[a.md", True),
+        ("a.md", "axmd", False),
+    ],
+)
+def test_globs(pattern: str, path: str, matches: bool) -> None:
+    assert bool(compile_glob(pattern).fullmatch(path)) is matches
+
+
+def test_a_pattern_without_a_slash_means_any_depth() -> None:
+    assert any_glob(["*.tmp.md"])("a/b/c.tmp.md")
+
+
+def test_link_loops_end_and_nothing_is_read_twice(tree: Path) -> None:
+    (tree / "sub" / "loop").symlink_to(tree)
+    (tree / "again").symlink_to(tree / "sub")
+    (tree / "latest.md").symlink_to("a.md")
+    assert names(listed(tree)) == ["a.md", "b.md", "sub/c.md", "sub/deep/d.txt"]
+
+
+def test_links_that_lead_elsewhere_are_followed(tree: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x.md").write_text("x")
+    (tree / "linked").symlink_to(other)
+    (tree / "one.md").symlink_to(tree / ".hidden" / "e.md")
+    assert names(listed(tree)) == ["a.md", "b.md", "linked/x.md", "one.md", "sub/c.md", "sub/deep/d.txt"]
+
+
+def test_a_dangling_link_and_a_pipe_fail_alone(tree: Path) -> None:
+    (tree / "gone.md").symlink_to("nowhere.md")
+    os.mkfifo(tree / "pipe.md")
+    listing = listed(tree)
+    assert {failure.path for failure in listing.failures} == {"gone.md", "pipe.md"}
+    assert len(listing.sources) == 4
+
+
+def test_a_file_has_its_folder_as_root_unless_a_known_root_holds_it(tree: Path) -> None:
+    assert [s.key for s in listed(tree / "sub" / "c.md").sources] == [(str(tree / "sub"), "c.md")]
+    assert [s.key for s in listed(tree / "sub" / "c.md", roots=(tree,)).sources] == [(str(tree), "sub/c.md")]
+    assert [s.key for s in listed(tree / "sub", tree).sources] == [s.key for s in listed(tree).sources]
+
+
+def test_an_unsupported_file_that_is_named_fails(tree: Path) -> None:
+    assert "no converter for .bin" in listed(tree / "h.bin").failures[0].error
+
+
+def test_a_glob_is_rooted_where_its_magic_begins(tree: Path) -> None:
+    listing = listed(f"{tree}/**/*.txt")
+    assert [source.key for source in listing.sources] == [(str(tree), "sub/deep/d.txt")]
+    assert listing.scopes[0].covers(str(tree / "sub" / "new.txt"))
+    assert not listing.scopes[0].covers(str(tree / "a.md"))
+
+
+def test_missing_paths_are_counted(tree: Path) -> None:
+    listing = listed(tree, tree / "nowhere", f"{tree}/*.docx")
+    assert listing.missing == 2
+    assert [failure.error for failure in listing.failures] == ["no such file or folder", "no file matches"]
+
+
+def test_a_name_with_magic_characters_that_exists_is_a_name(tree: Path) -> None:
+    (tree / "[x].md").write_text("x")
+    assert names(listed(tree / "[x].md")) == ["[x].md"]
+
+
+def test_avoided_folders_are_not_entered(tree: Path) -> None:
+    assert names(listed(tree, avoid=(tree / "sub",))) == ["a.md", "b.md"]
+
+
+def test_a_name_that_is_not_utf8_fails_alone(tree: Path) -> None:
+    Path(os.fsdecode(bytes(tree) + b"/\xff.md")).write_text("x")
+    listing = listed(tree)
+    assert "not valid UTF-8" in listing.failures[0].error
+    listing.failures[0].path.encode()
