@@ -18,7 +18,9 @@ def _configure_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", help="put -- before it if it begins with a dash")
     parser.add_argument("--filter", metavar="JSON", help="a Qdrant filter that every passage must pass")
     parser.add_argument("--tenant", help="see only this tenant's documents")
-    parser.add_argument("--access", action="append", metavar="LABEL", help="an access label you hold; repeatable")
+    parser.add_argument(
+        "--access", action="append", metavar="LABEL", help="an access label you hold; repeatable"
+    )
 
 
 def ask(context: Context) -> int:

@@ -174,9 +174,8 @@ class Answerer:
         clock = _Clock(started)
         text = ""
         try:
-            for piece in self._pieces(stream, annotator, clock):
-                # Leading space is the template's, and a Delta must be part of the final text.
-                piece = piece if text else piece.lstrip()
+            for raw in self._pieces(stream, annotator, clock):
+                piece = raw if text else raw.lstrip()  # leading space belongs to the template
                 text += piece
                 if piece:
                     yield Delta(piece)
@@ -238,4 +237,6 @@ def open_answerer(settings: Settings) -> Answerer:
     retriever = open_retriever(settings)
     from generate.load import load_service, load_tokenizer
 
-    return Answerer(retriever, load_service(folder, settings.generate), load_tokenizer(folder), settings.answer)
+    return Answerer(
+        retriever, load_service(folder, settings.generate), load_tokenizer(folder), settings.answer
+    )

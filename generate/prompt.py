@@ -71,7 +71,9 @@ class PromptBuilder:
             elif turns:
                 turns.pop(0)
             else:
-                raise InputError(f"the question is {over} tokens too long for the model's context; shorten it")
+                raise InputError(
+                    f"the question is {over} tokens too long for the model's context; shorten it"
+                )
 
     def _passage(self, passage: Passage) -> PassageTokens:
         encoded = self._tokenizer(

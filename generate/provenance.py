@@ -91,7 +91,9 @@ class Tracer:
         Where several passages hold the same words, ``preferred`` ones come first, then the
         higher ranked.
         """
-        found = [quote for run in self._runs(begin, end) if (quote := self._quote(*run, begin, end, preferred))]
+        found = [
+            quote for run in self._runs(begin, end) if (quote := self._quote(*run, begin, end, preferred))
+        ]
         chosen: list[Quote] = []
         for quote in sorted(found, key=lambda quote: (-quote.length, quote.at)):
             if all(quote.at + quote.length <= q.at or q.at + q.length <= quote.at for q in chosen):

@@ -17,7 +17,7 @@ from generate.engine.sampling import Sampler
 from generate.engine.scheduler import Scheduler
 
 
-class ContextOverflow(InputError):
+class ContextOverflowError(InputError):
     """A prompt and its answer do not fit the model's context or the KV cache."""
 
 
@@ -63,7 +63,7 @@ class Engine:
 
         Raises:
             InputError: an empty prompt, or an id outside the vocabulary.
-            ContextOverflow: says by how many tokens prompt and answer exceed what there is.
+            ContextOverflowError: says by how many tokens prompt and answer exceed what there is.
         """
         if not prompt:
             raise InputError("the prompt is empty: give at least one token")
@@ -72,13 +72,13 @@ class Engine:
         need = len(prompt) + params.max_tokens
         what = f"{len(prompt)} prompt tokens and {params.max_tokens} answer tokens"
         if (over := need - self.runner.context_length) > 0:
-            raise ContextOverflow(
+            raise ContextOverflowError(
                 f"{what} exceed the model's context of {self.runner.context_length} by {over}; "
                 "shorten the question or lower answer.max_tokens"
             )
         room = self.pool.count * self.pool.block_size
         if (over := need - room) > 0:
-            raise ContextOverflow(
+            raise ContextOverflowError(
                 f"{what} exceed the KV cache of {room} tokens by {over}; raise generate.kv_cache_mb"
             )
 

@@ -56,7 +56,9 @@ class ModelRunner:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cuda" and not torch.cuda.is_available():
-            raise ModelError("generate.device is cuda, but torch sees no CUDA device; set generate.device=cpu")
+            raise ModelError(
+                "generate.device is cuda, but torch sees no CUDA device; set generate.device=cpu"
+            )
         if dtype == "auto":
             dtype = "bfloat16" if device == "cuda" else "float32"
         try:

@@ -15,7 +15,7 @@ from generate.engine.engine import Engine
 from generate.engine.request import Request, SamplingParams
 
 
-class EngineStopped(DraftlineError):
+class EngineStoppedError(DraftlineError):
     """The engine was closed, or failed; the message says which."""
 
 
@@ -56,7 +56,7 @@ class EngineService:
         self._submitted: deque[TokenStream] = deque()
         self._cancelled: deque[TokenStream] = deque()
         self._streams: dict[int, TokenStream] = {}
-        self._stopped: EngineStopped | None = None
+        self._stopped: EngineStoppedError | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -75,7 +75,7 @@ class EngineService:
 
         Raises:
             InputError: the engine refuses it (see `Engine.check`).
-            EngineStopped: the service is closed or has failed.
+            EngineStoppedError: the service is closed or has failed.
         """
         self._engine.check(prompt, params)
         stream = TokenStream(self, Request(tuple(prompt), params, salt))
@@ -94,9 +94,9 @@ class EngineService:
                 self._wake.notify()
 
     def close(self) -> None:
-        """Stop the thread; streams that are still running end with EngineStopped."""
+        """Stop the thread; streams that are still running end with EngineStoppedError."""
         with self._wake:
-            self._stopped = self._stopped or EngineStopped("the engine was closed")
+            self._stopped = self._stopped or EngineStoppedError("the engine was closed")
             self._wake.notify()
         self._thread.join()
 
@@ -111,7 +111,7 @@ class EngineService:
                             self._end(stream)
             except BaseException as error:  # whatever it is, callers must not wait for ever
                 with self._wake:
-                    self._stopped = EngineStopped(f"the engine failed: {error!r}; start again")
+                    self._stopped = EngineStoppedError(f"the engine failed: {error!r}; start again")
                     self._stopped.__cause__ = error
         self._end_all()
 

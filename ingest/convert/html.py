@@ -22,7 +22,8 @@ _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{2,40}
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w:.-]{2,40})["']""")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?=$|[-_])")
 _HINTS = "translate(concat(@class, ' ', @id, ' ', @itemprop), 'BDEILNPSTU', 'bdeilnpstu')"
-_DATE_PLACES = f"""//body//*[self::time or self::abbr or self::meta or self::script[contains(@type, 'ld+json')]
+_DATE_PLACES = f"""//body//*[self::time or self::abbr or self::meta
+    or self::script[contains(@type, 'ld+json')]
     or contains({_HINTS}, 'date') or contains({_HINTS}, 'publish') or contains({_HINTS}, 'byline')
     or ((self::p or self::div or self::span or self::a or self::small or self::em) and not(*/*)
         and not(ancestor::table or ancestor::li or ancestor::pre or ancestor::code

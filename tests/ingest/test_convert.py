@@ -65,11 +65,22 @@ def test_a_page_keeps_its_structure_and_what_it_declares() -> None:
 
 
 def test_a_page_that_declares_nothing_has_no_metadata() -> None:
-    page = convert(
-        "html", b"<html><body><p>Just a sentence, written on 2020-01-01 by hand.</p></body></html>"
-    )
-    assert page.metadata == {}
-    assert page.body == "Just a sentence, written on 2020-01-01 by hand.\n"
+    sentence = "A long sentence about the contract of 2020-01-01, which is not the date of this page."
+    page = convert("html", f"<html><body><p>{sentence}</p></body></html>".encode())
+    assert page == Converted(f"{sentence}\n", {})
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "<p>Published 2020-01-01</p>",
+        '<div><time datetime="2020-01-01">New Year</time></div>',
+        '<script type="application/ld+json">{"datePublished": "2020-01-01"}</script>',
+    ],
+)
+def test_a_page_may_say_its_date_in_many_places(date: str) -> None:
+    page = f"<html><body><h1>Title</h1>{date}<p>{'Words of the page. ' * 20}</p></body></html>"
+    assert convert("html", page.encode()).metadata["date"] == datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("page", ["", "  \n", "<!-- only a comment -->", "<html><body></body></html>"])
