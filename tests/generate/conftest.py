@@ -1,0 +1,67 @@
+"""Tiny random models, engines over them, and the real tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from configs.settings import GenerateSettings, load_settings
+from generate.engine.engine import Engine
+from generate.engine.runner import ModelRunner
+from tests.generate.families import make_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def two_threads() -> None:
+    """Tiny models only lose by more threads."""
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``tiny_model("llama")``: the folder of a tiny random model of that family."""
+    return cache(lambda family: make_model(family, tmp_path_factory.mktemp(family)))
+
+
+@pytest.fixture(scope="session")
+def tiny_runner(tiny_model: Callable[[str], Path]) -> Callable[[str], ModelRunner]:
+    """``tiny_runner("llama")``: the same model loaded; it has no state, so all tests share it."""
+    return cache(lambda family: ModelRunner.from_folder(tiny_model(family), device="cpu"))
+
+
+def generate_settings(**changes: Any) -> GenerateSettings:
+    """Small settings for tiny models, with changes."""
+    small = {"block_size": 4, "kv_cache_mb": 1, "max_batch_tokens": 32, "max_running": 8}
+    settings = load_settings(env={}).generate
+    return GenerateSettings.model_validate({**settings.model_dump(), **small, **changes})
+
+
+@pytest.fixture(scope="session")
+def make_engine(tiny_runner: Callable[[str], ModelRunner]) -> Callable[..., Engine]:
+    """``make_engine(blocks=20, max_batch_tokens=8)``: a new engine over a tiny model.
+
+    ``blocks`` sets the size of the KV cache; the other words are settings of ``generate``.
+    """
+
+    def make(family: str = "llama", *, blocks: int | None = None, **changes: Any) -> Engine:
+        runner = tiny_runner(family)
+        settings = generate_settings(**changes)
+        if blocks is not None:
+            size = blocks * settings.block_size * runner.bytes_per_token()
+            settings = settings.model_copy(update={"kv_cache_mb": size / 2**20})
+        return Engine(runner, settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tokenizer(smollm_folder: Path) -> Any:
+    """The real SmolLM2 tokenizer."""
+    from generate.load import load_tokenizer
+
+    return load_tokenizer(smollm_folder)
