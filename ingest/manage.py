@@ -18,6 +18,7 @@ UNKNOWN = "nothing there was ingested; `python -m ingest status` lists the roots
 
 def describe(store: Store) -> dict[str, Any]:
     """Documents, chunks, roots, failures, and when something was last ingested."""
+    store.check()
     ledger, info = read_ledger(store), store.info()
     roots: dict[str, dict[str, Any]] = {}
     for entry in ledger.documents.values():
@@ -79,11 +80,7 @@ def _select(
         failed = {f.file: f for f in ledger.failures.values() if is_within(f.file, place)}
         below = {root for root in ledger.roots if is_within(root, place)}
         if not (found or failed or below):
-            report.failed.append(
-                Failure(
-                    display(path), "nothing there was ingested; `python -m ingest status` lists the roots"
-                )
-            )
+            report.failed.append(Failure(display(path), UNKNOWN))
         entries |= found
         failures |= failed
         roots |= below

@@ -49,7 +49,10 @@ class Sync:
             OSError: the disk is full.
         """
         for _ in range(ATTEMPTS):
-            plan = make_plan(paths, self._settings, read_ledger(self._store), self._store.info())
+            self._store.check()
+            # The generation first: should the ledger be a newer one, we notice before we write.
+            info = self._store.info()
+            plan = make_plan(paths, self._settings, read_ledger(self._store), info)
             self._start_report(plan)
             try:
                 if not plan.is_idle():
@@ -186,8 +189,8 @@ class _Publisher:
     def _add(self, prepared: Prepared, renamed: dict[str, list[Entry]]) -> None:
         document = prepared.document
         self._stages.show(document.path)
-        if prepared.known is not None:
-            self._outdated.append(document.id)
+        # Also of a document that is new to the ledger: a server's chunks may come from another machine.
+        self._outdated.append(document.id)
         for entry in renamed.pop(document.content_hash, ()):
             self._delete(entry)
         limit = WINDOW * self._settings.embed_batch

@@ -193,9 +193,5 @@ def _find_gone(plan: Plan) -> None:
             plan.forgiven.append(failure.key)
 
 
-def _taken_over(known: str, roots: Sequence[str]) -> bool:
-    return any(known != root and is_within(known, root) for root in roots)
-
-
 def _covered(file: str, listing: Listing) -> bool:
     return any(scope.covers(file) for scope in listing.scopes)

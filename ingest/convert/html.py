@@ -81,9 +81,10 @@ def _body(tree: lxml.html.HtmlElement) -> str:
     )
     if markdown and markdown.strip():
         return str(markdown)
-    for element in tree.xpath(_UNSEEN):
+    seen = deepcopy(tree)  # the page's own head says what it is about
+    for element in seen.xpath(_UNSEEN):
         element.drop_tree()
-    return str(html2txt(tree, clean=False))
+    return str(html2txt(seen, clean=False))
 
 
 def _metadata(tree: lxml.html.HtmlElement) -> Metadata:
@@ -114,7 +115,7 @@ def _states_a_date(tree: lxml.html.HtmlElement) -> bool:
             place = deepcopy(element)
             place.tail = None
             body.append(place)
-    return find_date(places, extensive_search=False) is not None
+    return find_date(places, original_date=True, extensive_search=False) is not None
 
 
 def _line(value: str | None) -> str:

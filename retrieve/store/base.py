@@ -101,6 +101,10 @@ class Store(Protocol):
 
     def info(self) -> StoreInfo: ...
 
+    def check(self) -> None:
+        """Raise StoreError when something published is missing or truncated, by a look at names and sizes."""
+        ...
+
     def side(self, name: str) -> Path | None:
         """A published side file to read, or None; hold it only briefly, a commit may replace it."""
         ...

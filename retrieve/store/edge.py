@@ -82,10 +82,26 @@ class EdgeStore:
             generation=str(manifest.generation),
         )
 
+    def check(self) -> None:
+        for _ in range(LOAD_ATTEMPTS):
+            stamp = self._stamp()
+            try:
+                check_files(self._folder, read_manifest(self._folder))
+                return
+            except StoreError:
+                if stamp == self._stamp():  # else a commit has just replaced what we looked at
+                    raise
+        raise self._too_fast()
+
     def side(self, name: str) -> Path | None:
-        manifest = self._manifest()
-        path = self._folder / manifest.side / name if manifest.side else None
-        return path if path and path.exists() else None
+        for _ in range(LOAD_ATTEMPTS):
+            stamp, manifest = self._stamp(), self._manifest()
+            path = self._folder / manifest.side / name if manifest.side else None
+            if path is None or path.exists():
+                return path
+            if stamp == self._stamp():
+                return None
+        raise self._too_fast()
 
     @contextlib.contextmanager
     def writer(
@@ -145,7 +161,10 @@ class EdgeStore:
             # is the same, what was opened is whole.
             if stamp == self._stamp():
                 return Snapshot(stamp, manifest, shard)
-        raise StoreError(f"the store in {self._folder} changes faster than it can be opened; try again")
+        raise self._too_fast()
+
+    def _too_fast(self) -> StoreError:
+        return StoreError(f"the store in {self._folder} changes faster than it can be opened; try again")
 
     def _load(self, manifest: Manifest) -> edge.EdgeShard | None:
         if manifest.shard is None:

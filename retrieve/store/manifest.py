@@ -69,7 +69,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
-    """Raise StoreError when a file of the published shard is missing or has another size."""
+    """Raise StoreError when a published file is missing or, in the shard, has another size."""
+    if manifest.side is not None and not (folder / manifest.side).is_dir():
+        raise damaged(folder, f"{manifest.side} is missing")
     if manifest.shard is None:
         return
     found = sizes(folder / manifest.shard)

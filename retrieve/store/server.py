@@ -109,6 +109,9 @@ class ServerStore:
             generation=str(manifest.generation),
         )
 
+    def check(self) -> None:
+        self._published()
+
     def side(self, name: str) -> Path | None:
         local = self._local(self._published())
         path = self._folder / local.side / name if local.side else None
