@@ -18,6 +18,7 @@ from ingest.metadata import clean_metadata
 from retrieve.schema import Metadata, MetadataValue
 
 MAX_FRONT_MATTER = 64 * 1024
+_BREAKS = re.compile("[\n\r\x85\u2028\u2029]")
 _CLOSE = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
 
 
@@ -153,6 +154,8 @@ class _Dumper(yaml.SafeDumper):
     def represent_str(self, data: str) -> yaml.ScalarNode:
         rules = _Loader.yaml_implicit_resolvers.get(data[:1], [])
         style = "'" if any(regex.match(data) for _, regex in rules) else None
+        if _BREAKS.search(data):
+            style = '"'  # every other style folds some of these line breaks
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 

@@ -149,6 +149,9 @@ LOOKALIKES = [
     "#",
     "1_000",
     "<<",
+    "next\x85line",
+    "a\u2028b",
+    "two\nlines",
 ]
 SCALARS = st.one_of(
     st.text(min_size=1, max_size=30).map(str.strip).filter(bool),
