@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import PurePath
@@ -75,6 +76,7 @@ def kind_of(path: str) -> str | None:
     return SUFFIXES.get(PurePath(path).suffix.lower())
 
 
+@lru_cache
 def converter_version(kind: str) -> str:
     """Changes whenever the same bytes may convert differently; documents are then converted again."""
     ours, library = _VERSIONS[kind]
