@@ -102,7 +102,9 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
             os.fchmod(file.fileno(), 0o644)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a failed write does not say where
         raise

@@ -96,6 +96,12 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _keeps_holes(folder: Path) -> bool:
     with tempfile.TemporaryFile(dir=folder) as file:
+        try:  # room for the page that is read below: without it, reading would kill the process
+            os.pwrite(file.fileno(), bytes(mmap.PAGESIZE), 0)
+        except OSError as error:
+            error.filename = str(folder)
+            raise
+        file.truncate(0)
         file.truncate(mmap.PAGESIZE)
         with mmap.mmap(file.fileno(), mmap.PAGESIZE, access=mmap.ACCESS_READ) as view:
             _ = view[0]

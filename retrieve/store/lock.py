@@ -33,11 +33,19 @@ def write_lock(folder: Path, wait_s: float) -> Iterator[None]:
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise StoreError(f"cannot write the store in {folder}: {error.strerror}") from error
     try:
-        (folder / OWNER).write_text(str(os.getpid()), encoding="utf-8")
+        _sign(folder / OWNER)
         yield
     finally:
         (folder / OWNER).unlink(missing_ok=True)
         lock.release()
+
+
+def _sign(path: Path) -> None:
+    try:
+        path.write_text(str(os.getpid()), encoding="utf-8")
+    except OSError as error:
+        error.filename = str(path)  # a failed write does not say where
+        raise
 
 
 def _owner(folder: Path) -> str:

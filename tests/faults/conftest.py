@@ -1,4 +1,4 @@
-"""One driver process for all tests that need ingests in processes of their own."""
+"""Ingest in this process, and in processes of their own that one driver starts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.processes import Ingest, Processes
+from tests.ingest.conftest import docs, run, sync
+
+__all__ = ["docs", "run", "sync"]
 
 
 @pytest.fixture(scope="session")
