@@ -34,7 +34,8 @@ class SamplingParams:
             ("temperature", 0 <= self.temperature < float("inf"), "0 or above"),
             ("top_p", 0 < self.top_p <= 1, "above 0 and at most 1"),
             ("top_k", self.top_k >= 0, "0 (off) or above"),
-            ("repetition_penalty", 0 < self.repetition_penalty < float("inf"), "above 0"),
+            ("repetition_penalty", 0.01 <= self.repetition_penalty <= 100, "from 0.01 to 100"),
+            ("seed", -(2**63) <= self.seed < 2**64, "a 64-bit integer"),
         ):
             if not good:
                 raise InputError(f"{name} = {getattr(self, name)} must be {rule}")

@@ -22,7 +22,9 @@ def logits_to_probs(logits: Tensor, params: SamplingParams) -> Tensor:
     if params.greedy:
         probs = torch.zeros_like(logits)
         return probs.scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
-    logits = logits / params.temperature
+    # Relative to the maximum, so that no temperature, however small, makes infinities that cancel to NaN.
+    highest = logits.max(-1, keepdim=True).values
+    logits = (logits - highest) / max(params.temperature, torch.finfo(logits.dtype).tiny)
     if 0 < params.top_k < logits.shape[-1]:
         smallest_kept = logits.topk(params.top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < smallest_kept, -torch.inf)
