@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from generate.engine.runner import ModelRunner
 from tests.generate.families import make_model
 
 
-@pytest.fixture(scope="session", autouse=True)
-def two_threads() -> None:
-    """Tiny models only lose by more threads."""
-    torch.set_num_threads(2)
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny models only lose by more threads, a hundredfold where the machine is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
