@@ -150,12 +150,21 @@ def test_the_repetition_penalty_is_that_of_transformers(logits, tokens, penalty)
 def test_draws_follow_the_distribution(changes):
     params = SamplingParams(seed=11, **changes)
     sampler, tokens = Sampler(), [0, 2, 9]
-    counts = Counter(sampler.sample(LOGITS, 0, tokens, params) for _ in range(5000))
+    counts = Counter(sampler.sample(LOGITS, 7, tokens, params) for _ in range(5000))
     penalised = RepetitionPenaltyLogitsProcessor(params.repetition_penalty)(
         torch.tensor([tokens]), LOGITS[None].clone()
     )[0]
     probs = warped(penalised, params).double().numpy()
     assert_follows(np.array([counts[token] for token in range(len(LOGITS))]), probs / probs.sum())
+
+
+def test_each_request_has_a_random_stream_of_its_own_until_it_is_forgotten():
+    params, sampler = SamplingParams(temperature=1.0, seed=3), Sampler()
+    alone = [sampler.sample(LOGITS, 1, [], params) for _ in range(20)]
+    together = [(sampler.sample(LOGITS, 2, [], params), sampler.sample(LOGITS, 3, [], params)) for _ in alone]
+    assert together == [(token, token) for token in alone]
+    sampler.forget(1)
+    assert [sampler.sample(LOGITS, 1, [], params) for _ in alone] == alone
 
 
 def test_first_draws_of_different_seeds_follow_the_distribution():
