@@ -42,8 +42,7 @@ def sync(context: Context) -> int:
         try:
             run.run(args.paths)
         except KeyboardInterrupt:
-            done = counted(run.report.added + run.report.updated, "document")
-            context.note(f"interrupted: {done} of this run are published; run it again to finish the rest")
+            context.note("interrupted: what was published stays; run it again to finish the rest")
             return ExitCode.INTERRUPTED
     if args.json:
         context.emit(run.report.to_json())

@@ -34,7 +34,7 @@ class _OutdatedPlanError(Exception):
 
 
 class Sync:
-    """One run; `report` is true at any time, also when the run is interrupted."""
+    """One run, and its report."""
 
     def __init__(self, settings: Settings, store: Store, stages: Stages) -> None:
         self._settings, self._store, self._stages = settings, store, stages

@@ -25,6 +25,7 @@ class Processes:
             words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._read() == "ready"
+        self.started = 0
 
     def ask(self, job: dict[str, Any]) -> int:
         assert self._driver.stdin is not None
@@ -45,7 +46,8 @@ class Ingest:
 
     def __init__(self, processes: Processes, home: Path, *words: object) -> None:
         self._processes, self.home = processes, home
-        self._out, self._err = (home.with_name(f"{home.name}.{name}") for name in ("out", "err"))
+        number = processes.started = processes.started + 1
+        self._out, self._err = (home.with_name(f"ingest-{number}.{name}") for name in ("out", "err"))
         job = {"home": str(home), "out": str(self._out), "err": str(self._err)}
         self.pid = processes.ask({**job, "words": ["--json", *map(str, words)]})
 
