@@ -78,12 +78,19 @@ class SuffixAutomaton:
 
     def follow(self, match: Match, token: int) -> Match:
         """The longest match after reading one more token."""
-        state, length = match.state, match.length
+        state, length = self._place(match), match.length
         while state and token not in self.transitions[state]:
             state = self.links[state]
             length = self.lengths[state]
         target = self.transitions[state].get(token)
         return Match() if target is None else Match(target, length + 1)
+
+    def _place(self, match: Match) -> int:
+        """The state that stands for a match now: growth since it was found may have split its own."""
+        state = match.state
+        while state and match.length <= self.lengths[self.links[state]]:
+            state = self.links[state]
+        return state
 
     def occurrences(self, match: Match) -> list[int]:
         """Positions of the last token of every occurrence of a match, ascending."""
@@ -93,7 +100,7 @@ class SuffixAutomaton:
             self._children = [[] for _ in self.links]
             for state, link in enumerate(self.links[1:], start=1):
                 self._children[link].append(state)
-        found, stack = [], [match.state]
+        found, stack = [], [self._place(match)]
         while stack:
             state = stack.pop()
             stack += self._children[state]
