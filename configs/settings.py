@@ -105,6 +105,8 @@ class AnswerSettings(Section):
     top_k: Annotated[int, Field(ge=0)]
     seed: int
     repetition_penalty: Annotated[float, Field(gt=0)]
+    lead: Annotated[int, Field(ge=0)]
+    min_support: Share
     min_quote_words: PositiveInt
     history_turns: Annotated[int, Field(ge=0)]
 

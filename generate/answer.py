@@ -24,6 +24,7 @@ from retrieve.filters import Filter
 from retrieve.retriever import Retrieval, Retriever, open_retriever
 
 ABSTENTION = "I found nothing in your documents that answers this."
+UNSUPPORTED = "I found passages about this, but no answer that they support."
 # A base model that runs on invents the next question; nothing of that belongs to the answer.
 STOPS = ("\nQuestion:", "\nPassages:")
 
@@ -35,8 +36,9 @@ class Stats:
     """How fast an answer was; times in seconds."""
 
     ttft_s: float
-    """From the question to the first token, retrieval included."""
+    """From the question to the first text of the answer, retrieval included."""
     tokens: int
+    """That the model wrote; the quotes it was given to begin with are in ``prompt_tokens``."""
     tokens_per_step: float
     tokens_per_s: float
     """Decoding only: the first token's time is not counted."""
@@ -166,30 +168,43 @@ class Answerer:
     ) -> Iterator[Event]:
         passages = retrieval.passages
         budget = self._service.capacity - self._params.max_tokens
-        prompt = self._prompts.build(question, passages, history, budget=budget)
+        best = self._retriever.highlights(question, passages, self._settings.lead)
+        lead = [(found.passage, passages[found.passage].text[found.start : found.end]) for found in best]
+        prompt = self._prompts.build(question, passages, history, budget=budget, lead=lead)
         shown = passages[: len(prompt.passages)]
         evidence = Evidence([passage.text for passage in shown], prompt.passages)
-        annotator = Annotator(shown, Tracer(evidence, self._settings.min_quote_words))
+        tracer = Tracer(evidence, self._settings.min_quote_words)
+        annotator = Annotator(shown, tracer, self._settings.min_support)
         stream = self._service.submit(prompt.ids, self._params, salt)
         clock = _Clock(started)
         text = ""
         try:
-            for raw in self._pieces(stream, annotator, clock):
+            for raw in self._pieces(prompt.lead, stream, annotator, clock):
                 piece = raw if text else raw.lstrip()  # leading space belongs to the template
                 text += piece
                 if piece:
+                    clock.show()
                     yield Delta(piece)
         finally:
             stream.cancel()
+        if unsupported := not text:
+            text = UNSUPPORTED
+            yield Delta(text)
         stats = clock.stats(stream)
-        yield Finished(Answer(question, text, False, tuple(annotator.citations), retrieval, stats))
+        yield Finished(Answer(question, text, unsupported, tuple(annotator.citations), retrieval, stats))
 
-    def _pieces(self, stream: TokenStream, annotator: Annotator, clock: _Clock) -> Iterator[str]:
+    def _pieces(
+        self, lead: Sequence[int], stream: TokenStream, annotator: Annotator, clock: _Clock
+    ) -> Iterator[str]:
         detokenizer, stops = Detokenizer(self._tokenizer), StopStrings(STOPS)
+        for token in lead:
+            yield annotator.push(token, detokenizer.push(token))
+        if lead:
+            yield annotator.end_sentence()
         for token in stream:
             clock.tick()
             yield annotator.push(token, stops.push(detokenizer.push(token)))
-            if stops.stopped:
+            if stops.stopped or annotator.stopped:
                 break
         yield annotator.finish(stops.push(detokenizer.flush()) + stops.flush())
 
@@ -200,14 +215,20 @@ class Answerer:
 
 
 class _Clock:
-    """Times of the first and the last token."""
+    """When an answer began to show, and when its first and last token came."""
 
     def __init__(self, started: float) -> None:
         self._started = started
+        self._shown: float | None = None
         self._first = self._last = started
         self._tokens = 0
 
+    def show(self) -> None:
+        """Text is shown."""
+        self._shown = self._shown or time.perf_counter()
+
     def tick(self) -> None:
+        """A token came."""
         self._last = time.perf_counter()
         if self._tokens == 0:
             self._first = self._last
@@ -217,7 +238,7 @@ class _Clock:
         decoding = self._last - self._first
         request = stream.request
         return Stats(
-            ttft_s=self._first - self._started,
+            ttft_s=(self._shown or self._last) - self._started,
             tokens=self._tokens,
             tokens_per_step=len(request.output) / max(1, request.steps),
             tokens_per_s=(self._tokens - 1) / decoding if decoding > 0 else 0.0,

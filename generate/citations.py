@@ -15,11 +15,15 @@ from generate.provenance import Quote, Tracer
 from retrieve.schema import Passage
 
 MARKERS_A_SENTENCE = 3
+WORDS_OF_A_REPEAT = 4
+"""Shorter sentences may come twice."""
 
 # Not `items[0]`: a marker stands alone.
 _MARKER = re.compile(r"(?:\s+|(?<!\w))\[\d{1,3}(?:\s*,\s*\d{1,3})*\]")
 _UNFINISHED = re.compile(r"(?:\s*\[[\d,\s]*|\s+)$")
-_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]*`]*(?=\s)|(?=\n)")
+# A line break within a paragraph is a space; before a list item, a table or an empty line it ends things.
+_SENTENCE_END = re.compile(r"""[.!?][\"'”’)\]*`]*(?=\s)|(?=\n[ \t]*(?:\n|[-*+|#>]|\d{1,3}[.)]|```))""")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -44,24 +48,36 @@ class Annotator:
 
     Example: the raw text ``Ports are set in settings [2]. Then`` is shown as
     ``Ports are set in settings. [1] Then`` when the sentence copies passage 1.
+
+    Args:
+        min_support: the share of a sentence's words that one quote must hold. The answer ends
+            before the first sentence that has less. Above 0 sentences are shown once complete.
+
+    Attributes:
+        stopped: nothing more will be shown: an unsupported sentence came, or the answer began to
+            repeat itself, as small models do without end.
     """
 
-    def __init__(self, passages: Sequence[Passage], tracer: Tracer) -> None:
+    def __init__(self, passages: Sequence[Passage], tracer: Tracer, min_support: float = 0.0) -> None:
         self._passages = passages
         self._tracer = tracer
+        self._min_support = min_support
         self._shown = 0
         """Raw characters that were shown or dropped."""
         self._sentence = 0
         """Where the current sentence begins in the raw text."""
-        self._claims: set[int] = set()
+        self._said: set[tuple[str, ...]] = set()
         self.citations: list[Citation] = []
+        self.stopped = False
 
     def push(self, token: int, piece: str) -> str:
         """Take in a token and its text; returns the text to show next, possibly empty."""
         self._tracer.push(token, piece)
         out = ""
-        while end := self._next_boundary():
+        while not self.stopped and (end := self._next_boundary()):
             out += self._close_sentence(end)
+        if self.stopped or self._min_support:
+            return out
         tail = self._tracer.text[self._shown :]
         held = _UNFINISHED.search(tail)
         return out + self._show(len(self._tracer.text) - (len(held[0]) if held else 0))
@@ -69,7 +85,11 @@ class Annotator:
     def finish(self, piece: str = "") -> str:
         """The rest, when no more tokens come; ``piece`` is text that was held back elsewhere."""
         self._tracer.text += piece
-        return self._close_sentence(len(self._tracer.text)).rstrip()
+        return self.end_sentence().rstrip()
+
+    def end_sentence(self) -> str:
+        """Close the sentence at hand, whatever may follow; returns the text to show."""
+        return "" if self.stopped else self._close_sentence(len(self._tracer.text))
 
     def _next_boundary(self) -> int | None:
         # A boundary counts once something stands behind it, so that a marker there is complete.
@@ -84,23 +104,28 @@ class Annotator:
         return None
 
     def _close_sentence(self, end: int) -> str:
+        raw = self._tracer.text[self._sentence : end]
+        quotes = self._tracer.quotes(self._sentence, end, _claims(raw))
+        words = tuple(_WORD.findall(_MARKER.sub("", raw).casefold()))
+        if _support(words, quotes, self._tracer.text) < self._min_support or self._repeats(words):
+            self.stopped = True
+            return ""
         out = self._show(end)
-        quotes = self._tracer.quotes(self._sentence, end, frozenset(self._claims))
         cited = [self._cite(quote) for quote in quotes[:MARKERS_A_SENTENCE]]
         numbers = sorted({citation.marker for citation in cited})
         self._sentence = end
-        self._claims.clear()
         return out.rstrip() + "".join(f" [{number}]" for number in numbers) if numbers else out
 
+    def _repeats(self, words: tuple[str, ...]) -> bool:
+        said = words in self._said
+        self._said.add(words)
+        return said and len(words) >= WORDS_OF_A_REPEAT
+
     def _show(self, end: int) -> str:
-        """Raw text up to ``end`` without the model's own markers, which become claims."""
+        """Raw text up to ``end`` without the model's own markers."""
         raw = self._tracer.text[self._shown : end]
         self._shown = max(self._shown, end)
-        return _MARKER.sub(self._claim, raw)
-
-    def _claim(self, marker: re.Match[str]) -> str:
-        self._claims |= {int(number) - 1 for number in re.findall(r"\d+", marker[0])}
-        return ""
+        return _MARKER.sub("", raw)
 
     def _cite(self, quote: Quote) -> Citation:
         passage = self._passages[quote.passage]
@@ -116,3 +141,17 @@ class Annotator:
         if citation not in self.citations:
             self.citations.append(citation)
         return citation
+
+
+def _claims(raw: str) -> frozenset[int]:
+    """The passages that the model's own markers name, from 0."""
+    return frozenset(int(n) - 1 for marker in _MARKER.finditer(raw) for n in re.findall(r"\d+", marker[0]))
+
+
+def _support(words: Sequence[str], quotes: Sequence[Quote], text: str) -> float:
+    """The share of a sentence's words in its longest quote; a sentence without words claims nothing.
+
+    Not in all of its quotes together: true pieces put together differently make a false sentence.
+    """
+    longest = max((text[quote.at : quote.at + quote.length] for quote in quotes), key=len, default="")
+    return len(_WORD.findall(longest)) / len(words) if words else 1.0

@@ -37,6 +37,8 @@ class Prompt:
 
     ids: list[int]
     passages: list[PassageTokens]
+    lead: list[int]
+    """The last of the ids: how the answer begins."""
 
 
 class PromptBuilder:
@@ -52,10 +54,15 @@ class PromptBuilder:
         history: Sequence[tuple[str, str]] = (),
         *,
         budget: int,
+        lead: Sequence[tuple[int, str]] = (),
     ) -> Prompt:
         """A prompt of at most ``budget`` tokens.
 
         What does not fit is left out: the least relevant passages first, then the oldest turns.
+
+        Args:
+            lead: paragraphs that the answer begins with, each quoted from a passage (its index);
+                one whose passage is left out is left out too.
 
         Raises:
             InputError: the question does not fit beside its best passage; says by how many tokens.
@@ -63,9 +70,11 @@ class PromptBuilder:
         tokenized = [self._passage(passage) for passage in passages]
         turns = list(history)
         while True:
-            ids = self._assemble(question, passages, tokenized, turns)
+            kept = "\n\n".join(text for passage, text in lead if passage < len(tokenized))
+            opening = self._plain(kept) if kept else []
+            ids = [*self._assemble(question, passages, tokenized, turns), *opening]
             if (over := len(ids) - budget) <= 0:
-                return Prompt(ids, tokenized)
+                return Prompt(ids, tokenized, opening)
             if len(tokenized) > 1:
                 tokenized.pop()
             elif turns:

@@ -16,6 +16,7 @@ from configs.settings import Settings
 from retrieve.embed import Embedder, load_embedder
 from retrieve.evidence import DEPTH, evidence
 from retrieve.filters import Filter, all_of
+from retrieve.highlights import Highlight, highlights
 from retrieve.schema import Passage
 from retrieve.store import open_store
 from retrieve.store.base import SearchRequest, Store, other_embedder
@@ -89,6 +90,10 @@ class Retriever:
         if evidence(passages) < self._settings.min_evidence:
             passages = []
         return Retrieval(question, plan, tuple(passages[:top_k]))
+
+    def highlights(self, question: str, passages: Sequence[Passage], count: int) -> list[Highlight]:
+        """The sentences of these passages that answer the question most likely, best first."""
+        return highlights(question, passages, self._embedder, count)
 
     def close(self) -> None:
         """Let go of the store; the next question opens it again."""

@@ -52,6 +52,7 @@ class ModelRunner:
             ModelError: not a model folder, damaged weights, or no such device.
         """
         from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
 
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -61,6 +62,7 @@ class ModelRunner:
             )
         if dtype == "auto":
             dtype = "bfloat16" if device == "cuda" else "float32"
+        disable_progress_bar()  # commands draw their own
         try:
             model = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=getattr(torch, dtype), local_files_only=True
