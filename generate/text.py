@@ -48,7 +48,11 @@ class Detokenizer:
 
 
 class StopStrings:
-    """Passes text through until a stop string appears; what may become one is held back."""
+    """Passes text through until a stop string appears; what may become one is held back.
+
+    The stop string that is complete first counts, so that it does not matter in which pieces the
+    text comes.
+    """
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = [stop for stop in stops if stop]
@@ -60,10 +64,10 @@ class StopStrings:
         if self.stopped:
             return ""
         self._held += text
-        found = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        found = [(at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if found:
             self.stopped = True
-            return self._release(min(found))
+            return self._release(min(found)[1])
         return self._release(len(self._held) - self._possible_start())
 
     def flush(self) -> str:
