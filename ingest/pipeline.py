@@ -149,6 +149,7 @@ class _Publisher:
         """Documents for the next commit, and whether each replaces an older version."""
         self._deleted: list[Entry] = []
         self._written: set[Key] = set()
+        self._strangers = False
         self._last_commit = time.monotonic()
 
     def publish(
@@ -160,6 +161,7 @@ class _Publisher:
     ) -> None:
         if spool.chunks:
             self._stages.stage("embedding", spool.chunks, "chunks")
+        self._strangers = plan.strangers
         renamed = self._delete_gone(plan.gone, spool)
         for prepared in spool:
             self._add(prepared.typed(fields), renamed)
@@ -189,8 +191,8 @@ class _Publisher:
     def _add(self, prepared: Prepared, renamed: dict[str, list[Entry]]) -> None:
         document = prepared.document
         self._stages.show(document.path)
-        # Also of a document that is new to the ledger: a server's chunks may come from another machine.
-        self._outdated.append(document.id)
+        if prepared.known is not None or self._strangers:
+            self._outdated.append(document.id)
         for entry in renamed.pop(document.content_hash, ()):
             self._delete(entry)
         limit = WINDOW * self._settings.embed_batch

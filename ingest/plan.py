@@ -48,6 +48,8 @@ class Plan:
     ledger: Ledger
     fields: dict[str, FieldType]
     """The user's fields that the store has."""
+    strangers: bool = False
+    """The store has documents that the ledger does not know: another machine ingested them."""
     tasks: list[Task] = field(default_factory=list)
     unchanged: list[Task] = field(default_factory=list)
     touched: list[Entry] = field(default_factory=list)
@@ -85,7 +87,9 @@ def make_plan(paths: Sequence[str], settings: Settings, ledger: Ledger, info: St
     )
     require_any(listing, paths)
     fields = {name: kind for name, kind in info.fields.items() if name not in RESERVED_FIELDS}
-    plan = Plan(listing, info.generation, ledger, fields, failures=list(listing.failures))
+    known = sum(entry.chunks > 0 for entry in ledger.documents.values())
+    plan = Plan(listing, info.generation, ledger, fields, info.documents > known)
+    plan.failures = list(listing.failures)
     for source in listing.sources:
         _compare(plan, source, settings)
     _find_gone(plan)

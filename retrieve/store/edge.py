@@ -100,6 +100,7 @@ class EdgeStore:
             if path is None or path.exists():
                 return path
             if stamp == self._stamp():
+                check_files(self._folder, manifest)
                 return None
         raise self._too_fast()
 

@@ -21,7 +21,7 @@ from retrieve.store.base import Vector
 from retrieve.store.bm25 import Bm25
 from retrieve.store.edge_filters import to_edge
 from retrieve.store.files import copy_tree, footprint, remove, require_space, sizes, sync_tree
-from retrieve.store.manifest import Manifest, write_manifest
+from retrieve.store.manifest import Manifest, read_manifest, write_manifest
 from retrieve.store.side import WORKING_SIDE, WorkingSide
 
 WORKING_SHARD = "writing-shard"
@@ -202,7 +202,9 @@ class EdgeWriter:
 
     def _sweep(self, *, keep_working: bool = False) -> None:
         """Remove what the manifest does not name: older generations, and what a dead writer left."""
-        keep = {self._published.shard, self._published.side}
+        # As it is on disk: a commit that was interrupted right after publishing has published.
+        published = read_manifest(self._folder)
+        keep = {published.shard, published.side}
         if keep_working:
             keep |= {WORKING_SHARD, WORKING_SIDE}
         for path in self._folder.iterdir():

@@ -30,6 +30,8 @@ def start(job: dict[str, Any]) -> int:
     code = 1
     try:
         code = main(job["words"])
+    except KeyboardInterrupt:  # before the command could take it
+        code = 130
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

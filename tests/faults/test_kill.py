@@ -1,4 +1,4 @@
-"""Ingest killed at random moments: what is in the store is whole, and the next run finishes."""
+"""Ingest stopped at random moments: what is in the store is whole, and the next run finishes."""
 
 from __future__ import annotations
 
@@ -69,14 +69,13 @@ def generation(home: Path) -> int:
     return int(json.loads(manifest.read_text())["generation"]) if manifest.exists() else 0
 
 
-def ingest_and_kill(start: Start, folder: Path, home: Path, moment: random.Random, commits: int) -> None:
-    """Kill an ingest that would make so many commits: a little after one of them, or before the first."""
-    before, number = generation(home), moment.randrange(commits)
-    running = start(folder, *EACH)
+def stop(running: Ingest, how: signal.Signals, before: int, moment: random.Random, commits: int) -> None:
+    """Stop an ingest that would make so many commits: a little after one of them, or before the first."""
+    number = moment.randrange(commits)
     if number:
         running.until_generation(before + number)
     time.sleep(moment.uniform(0, 0.35 if number else 1.5))
-    assert running.signal(signal.SIGKILL).code in (-signal.SIGKILL, 0)
+    assert running.signal(how).code in (-signal.SIGKILL if how == signal.SIGKILL else 130, 0)
 
 
 def check_between(before: dict[str, str], now: dict[str, str], target: dict[str, str]) -> None:
@@ -96,11 +95,17 @@ def check_remains(home: Path, gone: list[bytes], there: list[bytes]) -> None:
     assert names == ["lock", "manifest.json", "shard", "side"]
 
 
-@pytest.mark.parametrize(
-    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.deep) for seed in range(3, 20))]
-)
-def test_killed_at_a_random_moment(
-    seed: int, ingest: Start, processes: Processes, home: Path, tmp_path: Path
+KILL, INTERRUPT = signal.SIGKILL, signal.SIGINT
+SEEDS = [
+    *((KILL, seed) for seed in range(3)),
+    *(pytest.param(KILL, seed, marks=pytest.mark.deep) for seed in range(3, 20)),
+    *(pytest.param(INTERRUPT, seed, marks=pytest.mark.deep) for seed in range(20, 30)),
+]
+
+
+@pytest.mark.parametrize(("how", "seed"), SEEDS)
+def test_stopped_at_a_random_moment(
+    how: signal.Signals, seed: int, ingest: Start, processes: Processes, home: Path, tmp_path: Path
 ) -> None:
     moment, versions, folder = random.Random(seed), Versions(), Folder(tmp_path / "docs", seed)
     before: dict[str, str] = {}
@@ -110,7 +115,8 @@ def test_killed_at_a_random_moment(
         if round:
             gone = folder.change()
             target = versions.look(folder.path)
-        ingest_and_kill(ingest, folder.path, home, moment, commits=7 - 2 * round)
+        published = generation(home)
+        stop(ingest(folder.path, *EACH), how, published, moment, commits=7 - 2 * round)
         now = held(home, versions)
         check_between(before, now, target)
         before = now

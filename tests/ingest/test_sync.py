@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from configs.settings import load_settings
-from ingest.ledger import read_ledger
+from ingest.ledger import FILE, read_ledger
 from retrieve.store import open_store
 from tests.ingest.stored import Ran, payloads, stored
 
@@ -269,3 +269,12 @@ def test_everything_deleted_leaves_an_empty_store(sync: Sync, docs: Path) -> Non
     assert (ran.code, ran.counts(), ran.report["chunks"]) == (0, (0, 0, 0, 3), 0)
     assert payloads() == []
     assert sync(docs).counts() == (0, 0, 0, 0)
+
+
+def test_a_ledger_that_knows_nothing_doubles_nothing(sync: Sync, docs: Path, home: Path) -> None:
+    sync(docs)
+    next((home / "store").glob(f"side-*/{FILE}")).unlink()
+    (docs / "pump.md").write_text("# Pump\n\nThe pump runs at midnight now.\n")
+    assert sync(docs).counts() == (3, 0, 0, 0)
+    assert stored()["pump.md"] == ["# Pump\n\nThe pump runs at midnight now."]
+    assert len(payloads()) == 3

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from configs.errors import StoreError
-from retrieve.store import files
+from retrieve.store import edge_writer, files
 from retrieve.store.edge import EdgeStore
-from retrieve.store.manifest import FILE, read_manifest
+from retrieve.store.manifest import FILE, Manifest, read_manifest
 from tests.retrieve.samples import (
     fill,
     make_chunk,
@@ -158,6 +158,27 @@ def test_no_byte_of_what_was_removed_stays(edge_store: EdgeStore, tmp_path: Path
         assert word not in left
     assert len(list(reader.scroll())) == (5 if kind in ("document", "chunk") else 6)
     assert "zyxfield" not in edge_store.info().fields
+
+
+def test_a_writer_interrupted_right_after_publishing_has_published(
+    edge_store: EdgeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between the new manifest and the end of the commit: what is swept is the old generation."""
+    fill(edge_store, [make_document(0)])
+    publish = edge_writer.write_manifest
+
+    def interrupted(folder: Path, manifest: Manifest) -> None:
+        publish(folder, manifest)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(edge_writer, "write_manifest", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fill(edge_store, [make_document(1)])
+    edge_store.check()
+    assert pages(edge_store) == ["page-0.md", "page-1.md"]
+    fill(edge_store, [make_document(2)])
+    assert pages(edge_store) == ["page-0.md", "page-1.md", "page-2.md"]
 
 
 def test_a_writer_that_changes_nothing_copies_nothing(edge_store: EdgeStore, tmp_path: Path) -> None:
