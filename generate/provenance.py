@@ -113,19 +113,25 @@ class Tracer:
     def _quote(
         self, match: Match, tokens: int, stop: int, begin: int, end: int, preferred: frozenset[int]
     ) -> Quote | None:
-        """The run as a quote of whole words, or None if it says too little."""
-        spans = self._evidence.spans(match, tokens)
-        passage, start, finish = min(spans, key=lambda span: (span[0] not in preferred, span[0]))
-        source = self._evidence.texts[passage]
-        shared = _align(source, finish, self.text[begin:end], stop - begin)
-        if shared is None:
+        """The run as a quote of whole words, or None if it says too little.
+
+        The first token of a run may hold a leading space that another passage with the same words
+        lacks, so places of the run without it count as well; the most characters win.
+        """
+        found = []
+        for length in range(max(1, tokens - 1), tokens + 1):
+            for passage, _, last in self._evidence.spans(Match(match.state, length), length):
+                source = self._evidence.texts[passage]
+                shared = _align(source, last, self.text[begin:end], stop - begin)
+                if shared is not None:
+                    start, finish, at = _whole_words(source, *shared)
+                    found.append(Quote(passage, start, finish, begin + at))
+        if not found:
             return None
-        start, finish, at = _whole_words(source, *shared)
-        words = _WORD.findall(source[start:finish])
+        best = min(found, key=lambda quote: (-quote.length, quote.passage not in preferred, quote.passage))
+        words = _WORD.findall(self._evidence.texts[best.passage][best.start : best.end])
         telling = [word for word in words if _TELLING.fullmatch(word)]
-        if len(words) < self._min_words or len(telling) < 2:
-            return None
-        return Quote(passage, start, finish, begin + at)
+        return best if len(words) >= self._min_words and len(telling) >= 2 else None
 
 
 def _align(source: str, finish: int, text: str, stop: int) -> tuple[int, int, int] | None:
