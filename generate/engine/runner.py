@@ -7,6 +7,7 @@ its attention interface is supported here. Nothing is kept in transformers' cach
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -64,11 +65,14 @@ class ModelRunner:
             dtype = "bfloat16" if device == "cuda" else "float32"
         disable_progress_bar()  # commands draw their own
         try:
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=getattr(torch, dtype), local_files_only=True
+            model, loaded = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise ModelError(f"{folder}: cannot be loaded as a causal language model: {error}") from error
+        except Exception as error:  # damaged files end in errors of any kind
+            reason = shorten(f"{type(error).__name__}: {error}", 400, placeholder=" ...")
+            raise ModelError(f"{folder}: cannot be loaded as a causal language model: {reason}") from error
+        if missing := sorted(loaded["missing_keys"]):  # transformers would go on with random numbers
+            raise ModelError(f"{folder}: its weights lack {len(missing)} tensors, among them {missing[0]}")
         return cls(model.to(device))
 
     def bytes_per_token(self) -> int:
