@@ -34,7 +34,7 @@ def _shape(**more: Any) -> dict[str, Any]:
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "max_position_embeddings": CONTEXT,
-        "initializer_range": 0.2,
+        "initializer_range": 0.1,
         "bos_token_id": None,
         "eos_token_id": None,
         "pad_token_id": None,

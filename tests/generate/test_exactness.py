@@ -1,0 +1,208 @@
+"""The engine writes what transformers' `generate` writes, whatever else it is doing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from generate.engine import attention, engine
+from generate.engine.batch import PackedBatch
+from generate.engine.engine import Engine
+from generate.engine.kv_cache import KVCache
+from generate.engine.request import Request
+from generate.engine.runner import ModelRunner
+from tests.generate.conftest import generate_settings
+from tests.generate.families import FAMILIES, VOCAB
+from tests.generate.reference import Continuation, Reference, assert_same, run
+
+SMOLLM = "smollm2-135m"
+MODELS = (*FAMILIES, SMOLLM)
+LENGTHS = (5, 17, 40, 1, 33, 64, 9, 25)
+COUNT = 16
+TEXTS = (
+    "The capital of France is",
+    "Once upon a time, in a village by the sea, there lived",
+    "def fibonacci(n):\n    ",
+    "Water boils at",
+    "The three branches of government are the legislative, the executive and",
+    "1, 2, 3, 5, 8, 13,",
+    "A list of what to pack for a week in the mountains:\n\n1.",
+    "Dear Sir or Madam,\n\nI am writing to you about the letter that I did not receive in spring.",
+)
+
+
+def random_prompts(lengths: Sequence[int], seed: int = 0) -> list[list[int]]:
+    source = random.Random(seed)
+    return [[source.randrange(VOCAB) for _ in range(length)] for length in lengths]
+
+
+@dataclass
+class Pair:
+    """A model in both houses, and prompts for it."""
+
+    runner: ModelRunner
+    reference: Reference
+    prompts: list[list[int]]
+
+    def engine(self, *, blocks: int = 200, **changes: Any) -> Engine:
+        settings = generate_settings(**changes)
+        size = blocks * settings.block_size * self.runner.bytes_per_token()
+        return Engine(self.runner, settings.model_copy(update={"kv_cache_mb": size / 2**20}))
+
+    def compare(
+        self, engine: Engine, prompts: Sequence[Sequence[int]] | None = None, count: int = COUNT
+    ) -> list[Request]:
+        """Run prompts through the engine and hold them against the reference."""
+        prompts = self.prompts if prompts is None else prompts
+        wanted = self.reference(prompts, count)
+        done = run(engine, prompts, count)
+        assert_same(wanted, [found for _, found in done])
+        return [request for request, _ in done]
+
+
+@pytest.fixture(scope="module")
+def pair(tiny_model: Callable[[str], Path], smollm_folder: Path, tokenizer: Any) -> Callable[[str], Pair]:
+    @cache
+    def build(name: str) -> Pair:
+        folder = smollm_folder if name == SMOLLM else tiny_model(name)
+        real = [tokenizer(text)["input_ids"] for text in TEXTS] if name == SMOLLM else None
+        prompts = real or random_prompts(LENGTHS)
+        return Pair(ModelRunner.from_folder(folder, device="cpu"), Reference(folder), prompts)
+
+    return build
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_alone(pair: Callable[[str], Pair], name: str) -> None:
+    models = pair(name)
+    for prompt in models.prompts[:4]:
+        models.compare(models.engine(), [prompt])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_in_a_batch_of_eight_lengths(pair: Callable[[str], Pair], name: str) -> None:
+    models = pair(name)
+    assert len({len(prompt) for prompt in models.prompts}) >= 7
+    models.compare(models.engine(max_batch_tokens=512))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_with_chunked_prefill(pair: Callable[[str], Pair], name: str) -> None:
+    models = pair(name)
+    models.compare(models.engine(max_batch_tokens=9))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_with_a_cached_prefix(pair: Callable[[str], Pair], name: str) -> None:
+    models = pair(name)
+    stem = max(models.prompts, key=len)
+    prompts = [stem + other[:7] for other in models.prompts[:4]]
+    warm = models.engine()
+    models.compare(warm, prompts[:1])
+    for request in models.compare(warm, prompts):
+        assert request.cached_prompt_tokens >= len(stem) // 4 * 4
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_after_preemption(pair: Callable[[str], Pair], name: str) -> None:
+    models = pair(name)
+    # Room for the longest request and little else, so that the others take turns.
+    blocks = -(-(max(map(len, models.prompts)) + COUNT) // 4) + 2
+    requests = models.compare(models.engine(blocks=blocks))
+    assert sum(request.preemptions for request in requests) >= 2
+
+
+def _sees_the_future(count: int, length: int, window: int | None, device: torch.device) -> Tensor | None:
+    key, query = torch.arange(length), torch.arange(length - count, length)[:, None]
+    return None if count == 1 else key <= query + 1
+
+
+def _forgets_the_first(self: KVCache, layer: int, slots: Tensor) -> tuple[Tensor, Tensor]:
+    keys, values = read(self, layer, slots)
+    return torch.cat([keys[:1] * 0, keys[1:]]), values
+
+
+def _counts_anew(*arguments: Any) -> PackedBatch:
+    """Positions that begin at 0 in every chunk."""
+    batch = pack(*arguments)
+    for segment in batch.segments:
+        batch.positions[segment.begin : segment.end] = torch.arange(segment.end - segment.begin)
+    return batch
+
+
+read, pack = KVCache.read, engine.pack
+BUGS = {
+    "mask": (attention, "causal_mask", _sees_the_future),
+    "cache": (KVCache, "read", _forgets_the_first),
+    "positions": (engine, "pack", _counts_anew),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_planted_bug_is_seen(
+    pair: Callable[[str], Pair], name: str, bug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = pair(name)
+    monkeypatch.setattr(*BUGS[bug])
+    with pytest.raises(AssertionError):
+        models.compare(models.engine(max_batch_tokens=512))
+
+
+@pytest.mark.parametrize("name", ["mistral", "gemma3"])
+def test_a_window_of_another_size_is_seen(
+    pair: Callable[[str], Pair], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = pair(name)
+    attend = attention._attend
+
+    def wider(*arguments: Any) -> Tensor:
+        *before, window, softcap = arguments
+        return attend(*before, window and window + 1, softcap)
+
+    monkeypatch.setattr(attention, "_attend", wider)
+    with pytest.raises(AssertionError):
+        models.compare(models.engine(max_batch_tokens=512))
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", MODELS)
+def test_over_many_prompts_at_once(pair: Callable[[str], Pair], name: str, tokenizer: Any) -> None:
+    """Random lengths, repeated prefixes, chunks and preemption together."""
+    models = pair(name)
+    source = random.Random(1)
+    if name == SMOLLM:
+        text = " ".join(TEXTS) * 4
+        ids = tokenizer(text)["input_ids"]
+        prompts = [ids[(start := source.randrange(200)) : start + source.randint(4, 120)] for _ in range(40)]
+    else:
+        stems = random_prompts([source.randint(1, 120) for _ in range(40)], seed=2)
+        prompts = [p for stem in stems for p in (stem, stem[: len(stem) // 2] + stem[:5])]
+    requests = models.compare(models.engine(blocks=60, max_batch_tokens=48), prompts, 32)
+    assert any(request.preemptions for request in requests)
+    assert any(request.cached_prompt_tokens for request in requests)
+
+
+def test_ties_count_only_where_the_reference_was_undecided() -> None:
+    """The rule itself: a near tie may fall either way, anything else may not."""
+    logits = torch.tensor([[0.0, 1.0, 1.0 - 1e-5], [3.0, 0.0, 0.0]])
+    wanted = Continuation([1, 0], logits)
+    assert_same([wanted], [Continuation([2, 1], torch.stack([logits[0], logits[1].flip(0)]))])
+    decided = torch.tensor([[0.0, 1.0, 0.9], [3.0, 0.0, 0.0]])
+    with pytest.raises(AssertionError, match="token 0"):
+        assert_same([Continuation([1, 0], decided)], [Continuation([2, 0], decided)])
+    with pytest.raises(AssertionError, match="a logit is off"):
+        assert_same([wanted], [Continuation([1, 0], logits + 1e-3)])
+    with pytest.raises(AssertionError, match="ends before"):
+        assert_same([wanted], [Continuation([1], logits[:1])])
+    with pytest.raises(AssertionError, match="ties"):
+        assert_same([wanted] * 2, [Continuation([2, 1], logits)] * 2)
