@@ -27,7 +27,7 @@ class Folder:
     def __init__(self, path: Path, seed: int) -> None:
         self.path, self.random, self.marks = path, random.Random(seed), 0
         path.mkdir()
-        for number in range(7):
+        for number in range(5):
             self.write(f"page-{number}.{self.random.choice(['md', 'txt', 'html'])}")
 
     def write(self, name: str) -> None:
@@ -37,7 +37,7 @@ class Folder:
             f"<h2>Part {number}</h2>\n<p>{mark} {number}: {'words about the pump ' * 25}</p>\n"
             if name.endswith("html")
             else f"## Part {number}\n\n{mark} {number}: {'words about the pump ' * 25}\n\n"
-            for number in range(self.random.randint(1, 5))
+            for number in range(self.random.randint(1, 4))
         ]
         front = f"---\ntitle: {mark}\nfield-{mark}: 1\n---\n" if name.endswith("md") else ""
         (self.path / name).write_text(front + "".join(parts), encoding="utf-8")
@@ -52,7 +52,7 @@ class Folder:
         """Edit, rename, delete and add files; returns the marks of what is nowhere any more."""
         names = sorted(path.name for path in self.path.iterdir())
         self.random.shuffle(names)
-        edited, deleted, renamed = names[:2], names[2:3], names[3:5]
+        edited, deleted, renamed = names[:1], names[1:2], names[2:4]
         gone = [*map(self.mark, (*edited, *deleted)), *(name.encode() for name in deleted)]
         for name in edited:
             self.write(name)
@@ -116,7 +116,7 @@ def test_stopped_at_a_random_moment(
             gone = folder.change()
             target = versions.look(folder.path)
         published = generation(home)
-        stop(ingest(folder.path, *EACH), how, published, moment, commits=7 - 2 * round)
+        stop(ingest(folder.path, *EACH), how, published, moment, commits=5 - round)
         now = held(home, versions)
         check_between(before, now, target)
         before = now
