@@ -104,7 +104,7 @@ class AnswerSettings(Section):
     top_p: Annotated[float, Field(gt=0, le=1)]
     top_k: Annotated[int, Field(ge=0)]
     seed: int
-    repetition_penalty: Annotated[float, Field(gt=0)]
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=100)]
     lead: Annotated[int, Field(ge=0)]
     min_support: Share
     min_quote_words: PositiveInt

@@ -71,7 +71,8 @@ def sum_up(outcomes: Iterable[Outcome]) -> Scores:
             if value is not None:
                 values.setdefault(name, []).append(value)
         for name in ("ttft_s", "tokens_per_s"):
-            if outcome.answered and outcome.stats.get(name) is not None:
+            # One token has no rate.
+            if outcome.answered and outcome.stats.get(name):
                 values.setdefault(name, []).append(float(outcome.stats[name]))
     return {name: sum(numbers) / len(numbers) for name, numbers in values.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from configs.errors import ModelError
@@ -21,8 +22,9 @@ def load_tokenizer(folder: Path) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: its tokenizer cannot be loaded: {error}") from error
+    except Exception as error:  # damaged files end in errors of any kind
+        reason = shorten(f"{type(error).__name__}: {error}", 400, placeholder=" ...")
+        raise ModelError(f"{folder}: its tokenizer cannot be loaded: {reason}") from error
 
 
 def load_service(folder: Path, settings: GenerateSettings) -> EngineService:

@@ -7,6 +7,7 @@ passages apart also tells which prompt tokens are whose, which is what citations
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ class PromptBuilder:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
+        # Whether special tokens are parsed is a switch on the tokenizer, not on the call: threads
+        # that want it both ways must not share one.
+        self._untrusting = copy.deepcopy(tokenizer)
 
     def build(
         self,
@@ -85,7 +89,7 @@ class PromptBuilder:
                 )
 
     def _passage(self, passage: Passage) -> PassageTokens:
-        encoded = self._tokenizer(
+        encoded = self._untrusting(
             passage.text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
         )
         return PassageTokens(list(encoded["input_ids"]), [tuple(pair) for pair in encoded["offset_mapping"]])
@@ -108,7 +112,7 @@ class PromptBuilder:
         return self._chat([*messages, ("user", content)])
 
     def _plain(self, text: str) -> list[int]:
-        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        encoded = self._untrusting(text, add_special_tokens=False, split_special_tokens=True)
         return list(encoded["input_ids"])
 
     def _chat(self, messages: Sequence[tuple[str, list[int]]]) -> list[int]:

@@ -99,12 +99,6 @@ def assert_same(wanted: Sequence[Continuation], found: Sequence[Continuation]) -
         same = next((i for i in range(steps) if want.tokens[i] != got.tokens[i]), steps)
         # The logits of the step that diverges were still computed from the same tokens.
         compared = min(same + 1, steps)
-        print(
-            "W",
-            float((want.logits[:compared] - got.logits[:compared]).abs().max()),
-            float(want.logits.std()),
-            len(set(want.tokens)),
-        )
         worst = float((want.logits[:compared] - got.logits[:compared]).abs().max())
         assert worst <= TOLERANCE, f"prompt {number}: a logit is off by {worst:.1e}"
         if same < steps:

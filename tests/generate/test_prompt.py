@@ -173,7 +173,6 @@ def hasty_threads() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-@pytest.mark.xfail(strict=True, reason="one tokenizer's special-token switch is shared by all threads")
 def test_many_questions_at_once_keep_special_tokens_out(builder, hasty_threads):
     passages = [passage(EVIL * 3), *PASSAGES]
     alone = builder.build(f"When? {EVIL}", passages, budget=ROOM).ids
