@@ -123,9 +123,14 @@ class Annotator:
 
     def _show(self, end: int) -> str:
         """Raw text up to ``end`` without the model's own markers."""
-        raw = self._tracer.text[self._shown : end]
+        text, position = self._tracer.text, self._shown
+        shown = ""
+        # Searched within the whole text: what stands before a bracket decides whether it is a marker.
+        for marker in _MARKER.finditer(text, position, max(position, end)):
+            shown += text[position : marker.start()]
+            position = marker.end()
         self._shown = max(self._shown, end)
-        return _MARKER.sub("", raw)
+        return shown + text[position:end]
 
     def _cite(self, quote: Quote) -> Citation:
         passage = self._passages[quote.passage]
