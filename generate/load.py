@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -38,6 +37,7 @@ def load_service(folder: Path, settings: GenerateSettings) -> EngineService:
     from generate.engine.engine import Engine
     from generate.engine.runner import ModelRunner
 
-    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
     runner = ModelRunner.from_folder(folder, device=settings.device, dtype=settings.dtype)
     return EngineService(Engine(runner, settings))
