@@ -12,6 +12,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,9 @@ def ragas_scores(
         for outcome in outcomes
         if outcome.answerable and outcome.error is None
     }
-    return asyncio.run(_gather(measures))
+    # In a thread of its own, because the caller's may run an event loop already (a notebook's does).
+    with ThreadPoolExecutor(1, thread_name_prefix="ragas") as pool:
+        return pool.submit(lambda: asyncio.run(_gather(measures))).result()
 
 
 async def _gather(measures: Mapping[str, Mapping[str, Measure]]) -> RagasResult:

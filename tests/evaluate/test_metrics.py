@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,16 @@ def test_ragas_leaves_nothing_in_the_users_folders(
         monkeypatch.setenv(variable, str(tmp_path))
     ragas_scores([outcome()], {"a": OIL}, embedder)
     assert list(tmp_path.iterdir()) == []
+
+
+async def _inside_a_loop(embedder: Any) -> Any:
+    return ragas_scores([outcome()], {"a": OIL}, embedder)
+
+
+def test_ragas_can_be_asked_from_within_an_event_loop(embedder: Any) -> None:
+    coroutine = _inside_a_loop(embedder)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(asyncio.run, coroutine).result().scores["a"]
 
 
 def test_rouge_of_half_an_answer(embedder: Any) -> None:
