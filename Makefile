@@ -50,8 +50,10 @@ $(RUN):
 # torch first: an installed CPU build satisfies everything after it.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(RUN)
 	$(STAGE) 'installing into $(VENV) (a few minutes the first time)'
+	@date +%s > $(VENV)/.started
 	@$(PIP) install -q $(TORCH_ARGS) "$$(grep '^torch==' constraints.txt)"
 	@$(PIP) install -q -c constraints.txt -e .
+	@echo "($$(( $$(date +%s) - $$(cat $(VENV)/.started) )) s)"
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -108,7 +108,9 @@ class Retriever:
         limit = 2 * max(top_k, DEPTH) + 5  # room for what the removal of duplicates takes away
         vector = self._embedder.embed_query(query)
         prefetch = max(self._settings.prefetch, limit)
-        return self._store.search(SearchRequest(query, vector, limit, prefetch, where))
+        found = self._store.search(SearchRequest(query, vector, limit, prefetch, where))
+        # Fused scores tie often, and engines break ties at random: the same question, the same passages.
+        return sorted(found, key=lambda passage: (-passage.score, -passage.relevance, passage.id))
 
 
 def open_retriever(settings: Settings) -> Retriever:

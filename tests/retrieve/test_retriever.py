@@ -103,6 +103,19 @@ def test_top_k(facts: Retriever) -> None:
         facts.retrieve("What causes the tides?", top_k=0)
 
 
+def test_ties_always_fall_the_same_way(facts: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Passage(
+            name, f"the moon, {name}", 0.5, {"_dl": {"document_id": name, "start": 0, "end": 9}}, relevance
+        )
+        for name, relevance in (("b", 0.8), ("a", 0.8), ("c", 0.9))
+    ]
+    orders = iter((found, found[::-1]))
+    monkeypatch.setattr(facts._store, "search", lambda request: list(next(orders)))
+    for _ in range(2):
+        assert [p.id for p in facts.retrieve("Why are there tides and the moon?").passages] == ["c", "a", "b"]
+
+
 def test_the_callers_filter_is_kept_to_and_not_shown(facts: Retriever) -> None:
     found = facts.retrieve("What causes the tides?", filter=Filter(must_not=(MatchValue("topic", "tides"),)))
     assert all(passage.document != "tides.md" for passage in found.passages)
