@@ -77,7 +77,7 @@ def sources_html(turn: Turn, key: str) -> str:
         parts.append(
             f'<details class="dl-other"><summary>{label} ({len(other)})</summary>{"".join(other)}</details>'
         )
-    return f'<section class="dl-sources" aria-label="Sources">{"".join(parts)}</section>' if parts else ""
+    return f'<section class="dl-sources" tabindex="0" aria-label="Sources">{"".join(parts)}</section>' if parts else ""
 
 
 def _card(source: Source, marker: int, quotes: Sequence[Quote], key: str) -> str:
