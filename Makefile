@@ -25,8 +25,9 @@ test: install-dev models chromium  ## lint, types, layers, tests (under ten minu
 test-deep: test  ## the long sweeps as well: fuzz, kills, exactness over many prompts
 	$(BIN)/pytest -m deep --timeout 3600
 
-bench: install  ## what is measured side by side with peers
-	$(RUN) -m benchmarks
+bench: install  ## the store beside its peer, on text of yours: make bench CORPUS=FOLDER
+	@test -n "$(CORPUS)" || { echo 'name a folder of .md or .txt files: make bench CORPUS=FOLDER' >&2; exit 2; }
+	$(RUN) -m benchmarks store --corpus "$(CORPUS)"
 
 lint:  ## formatting, lint, types, layers
 	$(BIN)/ruff check .

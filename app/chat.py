@@ -140,7 +140,7 @@ def _show_ending(turn: Turn) -> None:
             st.html(sources.note_html("Stopped."))
         case "answering":
             st.html(sources.note_html("The app was closed before this answer was done. Ask again."))
-        case "done" if turn.abstained:
+        case "done" if turn.abstained and not turn.sources:
             st.html(sources.note_html("Nothing close enough was found. Try other words, or ingest more."))
     if turn.figures is not None and turn.figures.tokens:
         st.html(sources.figures_html(turn.figures))

@@ -85,7 +85,8 @@ class PromptBuilder:
                 turns.pop(0)
             else:
                 raise InputError(
-                    f"the question is {over} tokens too long for the model's context; shorten it"
+                    f"the question is {over} tokens too long: with its best passage it must fit into the "
+                    f"{budget} tokens that context, KV cache and answer.max_tokens leave; shorten it"
                 )
 
     def _passage(self, passage: Passage) -> PassageTokens:
