@@ -77,7 +77,9 @@ def sources_html(turn: Turn, key: str) -> str:
         parts.append(
             f'<details class="dl-other"><summary>{label} ({len(other)})</summary>{"".join(other)}</details>'
         )
-    return f'<section class="dl-sources" tabindex="0" aria-label="Sources">{"".join(parts)}</section>' if parts else ""
+    if not parts:
+        return ""
+    return f'<section class="dl-sources" tabindex="0" aria-label="Sources">{"".join(parts)}</section>'
 
 
 def _card(source: Source, marker: int, quotes: Sequence[Quote], key: str) -> str:

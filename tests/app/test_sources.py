@@ -16,7 +16,17 @@ LAYOUT = {"div", "p", "span", "a", "section", "article", "header", "details", "s
 TEXTUAL = {"h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "code", "pre", "ul", "ol", "li", "hr", "br"}
 TABLES = {"table", "thead", "tbody", "tr", "th", "td"}
 ALLOWED = LAYOUT | TEXTUAL | TABLES
-SAFE_ATTRIBUTES = {"class", "id", "href", "aria-label", "aria-live", "aria-hidden", "start", "style"}
+SAFE_ATTRIBUTES = {
+    "class",
+    "id",
+    "href",
+    "aria-label",
+    "aria-live",
+    "aria-hidden",
+    "start",
+    "style",
+    "tabindex",
+}
 HOSTILE = st.sampled_from(
     [
         "<script>alert(1)</script>",
