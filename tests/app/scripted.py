@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from retrieve.retriever import Retrieval
-
 from configs.errors import DraftlineError
 from generate.answer import Answer, Delta, Event, Finished, Found, Stats
 from generate.citations import Citation
+from retrieve.retriever import Retrieval
 from retrieve.schema import Passage
 
 QUOTE = "the second one waits for ten seconds"
