@@ -68,8 +68,11 @@ def render(page: Page) -> None:
     st.set_page_config("Draftline", page_icon="✒️", layout="wide")
     st.html(Path(__file__).with_name("chat.css"))
     page.service.warm_up()
+    # Asked before the conversation is read: an answer that ends in between is in what is read then,
+    # and once more after, for one that another page has started in between.
+    job = page.service.job(st.query_params.get("chat", ""))
     chat = _open_chat(page)
-    job = page.service.job(chat.id)
+    job = job or page.service.job(chat.id)
     _sidebar(page, chat)
     question = st.chat_input("Ask your documents", disabled=job is not None, key="question")
     if not chat.turns:

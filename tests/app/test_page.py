@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -94,6 +95,27 @@ def test_an_error_is_one_line_under_the_partial_answer(open_app: Open) -> None:
     assert "the model fell over; start it again" in app.html
     app.ask("Again?")
     assert len(app.answerer.asked) == 2
+
+
+def test_an_answer_that_ends_while_the_page_is_drawn_is_shown(
+    open_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The conversation is read, then the answer ends: what was read is out of date."""
+    app = open_app()
+    load = Chats.load
+
+    def slowly(self: Chats, chat_id: str) -> object:
+        chat = load(self, chat_id)
+        deadline = time.monotonic() + 10
+        while load(self, chat_id).turns[-1].state == "answering" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        return chat
+
+    monkeypatch.setattr(Chats, "load", slowly)
+    app.ask("First?")
+    assert f"<mark>{QUOTE}</mark>" in app.html
+    assert "was closed before" not in app.html
 
 
 def test_a_fault_of_ours_does_not_show_its_insides(open_app: Open) -> None:
