@@ -8,21 +8,20 @@ as the user does; only its JSON form quotes names with odd characters the way Qd
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from configs.errors import InputError
 from retrieve.fields import field_path, resolve_field
+from retrieve.filter_values import short, typed_bound, typed_value
 from retrieve.schema import RESERVED_FIELDS, FieldType
 
 MAX_DEPTH = 16
 """Filters nested deeper than this are refused."""
 
-INTEGER_LIMIT = 2**63 - 1
 BOUNDS = ("gt", "gte", "lt", "lte")
 CLAUSES = ("must", "should", "must_not")
 
@@ -192,7 +191,7 @@ class _Parser:
         if depth > MAX_DEPTH:
             raise InputError(f"the filter is nested more than {MAX_DEPTH} levels deep; flatten it")
         if not isinstance(obj, Mapping):
-            raise InputError(f"{where}: expected an object with {', '.join(CLAUSES)}, got {_short(obj)}")
+            raise InputError(f"{where}: expected an object with {', '.join(CLAUSES)}, got {short(obj)}")
         unknown = [key for key in obj if key not in CLAUSES]
         if unknown:
             raise InputError(f"{where}: {unknown[0]!r} is not supported; use {', '.join(CLAUSES)}")
@@ -206,7 +205,7 @@ class _Parser:
 
     def condition(self, obj: Any, where: str, depth: int) -> Condition:
         if not isinstance(obj, Mapping):
-            raise InputError(f"{where}: expected a condition object, got {_short(obj)}")
+            raise InputError(f"{where}: expected a condition object, got {short(obj)}")
         forms = set(obj)
         if forms <= set(CLAUSES):
             return self.filter(obj, where, depth + 1)
@@ -222,13 +221,13 @@ class _Parser:
         if forms == {"key", "range"}:
             return self.range(self.key(obj["key"], where), obj["range"], f"{where}.range")
         raise InputError(
-            f"{where}: cannot read {_short(obj)}; a condition has a key with match or range, "
+            f"{where}: cannot read {short(obj)}; a condition has a key with match or range, "
             "or is_empty, is_null, has_id, or must/should/must_not"
         )
 
     def key(self, path: Any, where: str) -> str:
         if not isinstance(path, str):
-            raise InputError(f"{where}: a field name is text, got {_short(path)}")
+            raise InputError(f"{where}: a field name is text, got {short(path)}")
         name = resolve_field(path, self.fields)
         if name is None:
             close = difflib.get_close_matches(path, self.fields, n=1, cutoff=0.0)
@@ -240,18 +239,18 @@ class _Parser:
         try:
             return HasId(tuple(sorted({str(UUID(item)) for item in ids})))
         except (TypeError, ValueError, AttributeError):
-            raise InputError(f"{where}.has_id: expected a list of chunk ids, got {_short(ids)}") from None
+            raise InputError(f"{where}.has_id: expected a list of chunk ids, got {short(ids)}") from None
 
     def match(self, key: str, obj: Any, where: str) -> Condition:
         if not isinstance(obj, Mapping) or len(obj) != 1 or next(iter(obj)) not in ("value", "any", "except"):
-            raise InputError(f"{where}: expected one of value, any, except; got {_short(obj)}")
+            raise InputError(f"{where}: expected one of value, any, except; got {short(obj)}")
         ((form, given),) = obj.items()
         kind = self.fields[key]
         if form == "value":
-            return _equals(key, _value(given, kind, key, where))
+            return _equals(key, typed_value(given, kind, key, where))
         if not isinstance(given, list):
-            raise InputError(f"{where}.{form}: expected a list, got {_short(given)}")
-        values = sorted({_value(item, kind, key, where) for item in given})
+            raise InputError(f"{where}.{form}: expected a list, got {short(given)}")
+        values = sorted({typed_value(item, kind, key, where) for item in given})
         if form == "except":
             if kind in ("float", "datetime", "bool"):
                 raise InputError(f"{where}.except: {key!r} is a {kind} field; use must_not")
@@ -266,11 +265,11 @@ class _Parser:
         if kind not in ("integer", "float", "datetime"):
             raise InputError(f"{where}: {key!r} is a {kind} field, which has no ranges; use match")
         if not isinstance(obj, Mapping):
-            raise InputError(f"{where}: expected an object with {', '.join(BOUNDS)}, got {_short(obj)}")
+            raise InputError(f"{where}: expected an object with {', '.join(BOUNDS)}, got {short(obj)}")
         given = {name: value for name, value in obj.items() if value is not None}
         if not given or not set(given) <= set(BOUNDS):
-            raise InputError(f"{where}: expected at least one of {', '.join(BOUNDS)}, got {_short(obj)}")
-        return Range(key, **{name: _bound(v, kind, key, where) for name, v in given.items()})
+            raise InputError(f"{where}: expected at least one of {', '.join(BOUNDS)}, got {short(obj)}")
+        return Range(key, **{name: typed_bound(v, kind, key, where) for name, v in given.items()})
 
 
 def _equals(key: str, value: Any) -> Condition:
@@ -280,54 +279,5 @@ def _equals(key: str, value: Any) -> Condition:
     return MatchValue(key, value)
 
 
-def _bound(given: Any, kind: FieldType, key: str, where: str) -> Any:
-    # A bound of an integer field may lie between integers.
-    return _value(given, "float" if isinstance(given, float) else kind, key, where)
-
-
-def _value(given: Any, kind: FieldType, key: str, where: str) -> Any:
-    if kind == "datetime":
-        return _moment(given, key, where)
-    fits = {
-        "keyword": isinstance(given, str),
-        "bool": isinstance(given, bool),
-        "integer": isinstance(given, int) and not isinstance(given, bool),
-        "float": isinstance(given, int | float) and not isinstance(given, bool),
-    }
-    if not fits[kind]:
-        raise InputError(f"{where}: {key!r} is a {kind} field, {_short(given)} does not fit it")
-    if kind in ("integer", "float"):
-        limit = sys.float_info.max if kind == "float" else INTEGER_LIMIT
-        if not -limit <= given <= limit:  # NaN fails this too
-            raise InputError(f"{where}: {_short(given)} is out of range for {key!r}")
-        return float(given) if kind == "float" else given
-    return given
-
-
-def _moment(given: Any, key: str, where: str) -> datetime:
-    moment = given
-    if isinstance(given, str):
-        try:
-            moment = datetime.fromisoformat(given)
-        except ValueError:
-            moment = None
-    elif isinstance(given, date) and not isinstance(given, datetime):
-        moment = datetime.combine(given, time())
-    if not isinstance(moment, datetime):
-        raise InputError(
-            f"{where}: {key!r} is a datetime field; write 2024-03-01 or 2024-03-01T12:00:00Z, "
-            f"not {_short(given)}"
-        )
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise InputError(f"{where}: {_short(given)} is out of range for {key!r}") from None
-
-
 def _distinct(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     return tuple(dict.fromkeys(conditions))
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
