@@ -112,7 +112,7 @@ def run_main(
         _complain(console, str(error), verbose)
         return int(error.exit_code)
     except KeyboardInterrupt:
-        _complain(console, "interrupted", verbose=False)
+        console.print("interrupted", highlight=False)
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nothing more to say, and nobody to say it to.

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from configs.cli import Command, Context, run_main
 from configs.errors import ExitCode, InputError
-from generate.answer import Answer, Answerer, Delta, Finished, Found, open_answerer
 from retrieve.filters import Filter, parse_filter
 from retrieve.store import open_store
+
+if TYPE_CHECKING:
+    from generate.answer import Answer, Answerer
 
 
 def _configure_ask(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +32,12 @@ def ask(context: Context) -> int:
     args = context.args
     if not args.question.strip():
         raise InputError("the question is empty; ask something")
+    _warn_of_an_empty_store(context)
     wanted = _filter(args.filter, context)
     if not args.json:
         context.note("loading the models ...")
+    from generate.answer import open_answerer  # torch takes seconds, and --help needs none of it
+
     answerer = open_answerer(context.settings)
     try:
         options: dict[str, Any] = {"filter": wanted, "tenant": args.tenant, "access": args.access}
@@ -41,6 +48,16 @@ def ask(context: Context) -> int:
     finally:
         answerer.close()
     return ExitCode.OK
+
+
+def _warn_of_an_empty_store(context: Context) -> None:
+    store = open_store(context.settings)
+    try:
+        if not store.info().chunks:
+            home = context.settings.home
+            context.note(f"the store in {home} is empty; fill it with: python -m ingest PATH...")
+    finally:
+        store.close()
 
 
 def _filter(text: str | None, context: Context) -> Filter | None:
@@ -58,6 +75,8 @@ def _filter(text: str | None, context: Context) -> Filter | None:
 
 
 def _show(context: Context, answerer: Answerer, options: dict[str, Any]) -> None:
+    from generate.answer import Delta, Finished, Found
+
     for event in answerer.stream(context.args.question, **options):
         if isinstance(event, Found):
             count = len(event.retrieval.passages)
@@ -72,14 +91,17 @@ def _show(context: Context, answerer: Answerer, options: dict[str, Any]) -> None
 def _show_proof(context: Context, answer: Answer) -> None:
     if answer.citations:
         context.say("\nSources")
-    for citation in answer.citations:
-        place = " > ".join((citation.document, *citation.section))
-        context.say(f"  [{citation.marker}] {place} ({citation.start}-{citation.end})")
-        context.say(f"      “{' '.join(citation.quote.split())}”")
+    marker_of = attrgetter("marker")
+    for marker, citations in groupby(sorted(answer.citations, key=marker_of), key=marker_of):
+        quotes = list(citations)
+        context.say(f"  [{marker}] {' > '.join((quotes[0].document, *quotes[0].section))}")
+        for quote in quotes:
+            context.say(f"      {quote.start}-{quote.end}: “{' '.join(quote.quote.split())}”")
     if not answer.abstained:
         stats = answer.stats
+        rate = f" at {stats.tokens_per_s:.1f}/s" if stats.tokens > 1 else ""  # one token has no rate
         context.say(
-            f"\n{stats.tokens} tokens at {stats.tokens_per_s:.1f}/s, first after {stats.ttft_s:.1f} s; "
+            f"\nfirst words after {stats.ttft_s:.1f} s, {stats.tokens} tokens written{rate}; "
             f"{stats.cached_prompt_tokens} of {stats.prompt_tokens} prompt tokens were cached"
         )
 

@@ -18,6 +18,8 @@ from retrieve.schema import Passage
 
 COVERAGE_WEIGHT = 0.5
 PASSAGE_WEIGHT = 1.0
+MAX_GAP = 0.25
+"""Sentences that score this much less than the best one only pad an answer."""
 MIN_WORDS = 4
 STEM = 6
 """Words are compared by their first letters: ``commit`` and ``commits``, in most languages."""
@@ -40,7 +42,7 @@ class Highlight:
 
 
 def highlights(question: str, passages: Sequence[Passage], embedder: Embedder, count: int) -> list[Highlight]:
-    """The ``count`` best sentences, best first; those that follow each other in a passage become one.
+    """At most ``count`` best sentences, best first; those that follow each other in a passage become one.
 
     Measured on span_qa and the handbook's golden set: see ``docs/answers.md``.
     """
@@ -55,7 +57,9 @@ def highlights(question: str, passages: Sequence[Passage], embedder: Embedder, c
     best: list[Highlight] = []
     seen: set[str] = set()
     for row in np.argsort(-scores, kind="stable"):
-        if texts[row] not in seen and len(seen) < count:
+        if len(seen) == count or (best and scores[row] < best[0].score - MAX_GAP):
+            break
+        if texts[row] not in seen:
             seen.add(texts[row])
             index, start, end = found[row]
             best.append(Highlight(index, start, end, float(scores[row])))

@@ -31,7 +31,7 @@ SUFFIXES = {
 
 _VERSIONS = {
     "markdown": ("1", "PyYAML"),
-    "html": ("1", "trafilatura"),
+    "html": ("2", "trafilatura"),
     "text": ("1", None),
     "pdf": ("1", "pypdfium2"),
 }

@@ -90,7 +90,7 @@ def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["fail", "input"], 2, "error: the question is empty [bold]"),
         (["fail", "full"], 2, "error: the disk is full while writing /data/store; free some space"),
-        (["fail", "interrupt"], 130, "error: interrupted"),
+        (["fail", "interrupt"], 130, "interrupted"),
         (["fail"], 2, "error: the following arguments are required: kind (see python -m thing fail --help)"),
         (["a", "--nope"], 2, "error: unrecognized arguments: --nope"),
         (["a", "--prof", "gpu"], 2, "error: unrecognized arguments: --prof gpu"),
@@ -178,7 +178,7 @@ def test_ctrl_c_ends_in_130(tmp_path: Path) -> None:
         started = time.monotonic()
         assert child.wait(timeout=20) == 130
         assert time.monotonic() - started < 10
-        assert child.stderr.read() == "error: interrupted\n"
+        assert child.stderr.read() == "interrupted\n"
 
 
 def test_show_masks_secrets_and_names_sources() -> None:

@@ -70,6 +70,26 @@ def test_a_page_that_declares_nothing_has_no_metadata() -> None:
     assert page == Converted(f"{sentence}\n", {})
 
 
+def test_a_page_without_a_marked_article_keeps_headings_and_lists() -> None:
+    page = convert(
+        "html",
+        b"""<html><head><title>Coffee machine</title></head><body><nav><ul><li>Home page</li></ul></nav>
+        <h1>Coffee machine</h1><h2>Cleaning</h2>
+        <p>Descale the machine every <b>90 days</b> with the powder that came in the box.</p>
+        <h2>Error codes</h2><ul><li>E01: no water</li><li>E07: the grinder is blocked</li></ul>
+        <p>The warranty lasts for two years from the day of the sale.</p></body></html>""",
+    )
+    for text in (
+        "# Coffee machine",
+        "## Cleaning",
+        "## Error codes",
+        "- E07: the grinder",
+        "warranty",
+    ):
+        assert text in page.body
+    assert "Home page" not in page.body
+
+
 @pytest.mark.parametrize(
     "date",
     [

@@ -81,7 +81,7 @@ def test_the_sentence_that_answers_comes_first(embedder: Any) -> None:
 
 
 def test_neighbours_become_one(embedder: Any) -> None:
-    (both,) = quoted("sourdough starter", [passage(BREAD)], embedder, 2)
+    (both,) = quoted("What is a sourdough starter, and when do I feed it?", [passage(BREAD)], embedder, 2)
     assert both == BREAD
 
 
