@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from configs.cli import QUIET_ENV
 from configs.settings import Settings, load_settings
 
 os.environ.update(QUIET_ENV)
+# Started in the background of a script, we and our children would ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # A shared machine is slow at times; a slow example is no failure.
 hypothesis.settings.register_profile("draftline", deadline=None)
 hypothesis.settings.load_profile("draftline")
