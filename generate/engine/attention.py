@@ -76,7 +76,10 @@ def _attend(
     keys, values = step.cache.read(layer, slots)
     keys, values = keys.transpose(0, 1).unsqueeze(0), values.transpose(0, 1).unsqueeze(0)
     grouped = queries.shape[1] != keys.shape[1]
-    mask = causal_mask(count, len(slots), window, queries.device)
+    if segment.ancestors is None:
+        mask = causal_mask(count, len(slots), window, queries.device)
+    else:
+        mask = tree_mask(segment.ancestors, len(slots), window)
     if softcap is not None:
         return _softcapped(queries, keys, values, mask, scaling, softcap)
     return scaled_dot_product_attention(queries, keys, values, mask, scale=scaling, enable_gqa=grouped)
@@ -93,6 +96,25 @@ def causal_mask(count: int, length: int, window: int | None, device: torch.devic
     key = torch.arange(length, device=device)
     seen = key <= query
     return seen if window is None else seen & (key > query - window)
+
+
+def tree_mask(ancestors: Tensor, length: int, window: int | None) -> Tensor:
+    """Which of ``length`` keys the rows of a token tree see: (n, length), True = seen.
+
+    Args:
+        ancestors: (n, n), which of the tree's own rows each row sees; these are the last n keys.
+        window: how many positions a row sees, its own included. A node stands as far behind the
+            root as it is deep, whatever its row.
+    """
+    count = len(ancestors)
+    depth = ancestors.sum(1) - 1
+    seen = ancestors
+    context = torch.arange(count - length, 0, device=ancestors.device)  # positions, the root's being 0
+    before = torch.ones(count, len(context), dtype=torch.bool, device=ancestors.device)
+    if window is not None:
+        before = context > depth[:, None] - window
+        seen = ancestors & (depth > depth[:, None] - window)
+    return torch.cat([before, seen], 1)
 
 
 def _softcapped(

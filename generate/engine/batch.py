@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,15 +14,18 @@ from generate.engine.scheduler import Scheduled
 
 @dataclass(frozen=True)
 class Segment:
-    """One request's part of the packed row.
+    """One request's part of the packed row: a stretch of its tokens, or a token tree.
 
     Its queries are rows ``begin:end``; its context is ``slots`` (all its tokens so far, the
-    queries' own at the end), so query ``i`` of ``n`` sees the first ``len(slots) - n + i + 1``.
+    queries' own at the end). In a stretch query ``i`` of ``n`` sees the first
+    ``len(slots) - n + i + 1`` slots. In a tree, ``ancestors`` (n, n) says which of the n rows row
+    ``i`` sees, itself included; all rows see the slots before these. Row 0 is the tree's root.
     """
 
     begin: int
     end: int
     slots: Tensor
+    ancestors: Tensor | None = None
 
 
 @dataclass(frozen=True)
