@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,6 +43,10 @@ class PackedBatch:
     slots: Tensor
     segments: tuple[Segment, ...]
     logit_rows: Tensor
+    block_size: int = 1
+    """Tokens of a segment that lie side by side in the cache; 1: its slots may lie in any order."""
+    plans: dict[Hashable, Any] = field(default_factory=dict, compare=False)
+    """What an attention computes from the segments once and all its layers use."""
 
 
 def pack(step: Sequence[Scheduled], cache: KVCache, block_size: int, device: torch.device) -> PackedBatch:
@@ -67,6 +72,7 @@ def pack(step: Sequence[Scheduled], cache: KVCache, block_size: int, device: tor
         slots=torch.cat(own_slots).to(device),
         segments=tuple(segments),
         logit_rows=torch.tensor(rows, dtype=torch.long, device=device),
+        block_size=block_size,
     )
 
 
