@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MAX_CHAIN = 64
+
 
 @dataclass(frozen=True)
 class Match:
@@ -26,13 +28,15 @@ class SuffixAutomaton:
     """All substrings of one token sequence.
 
     State 0 is the empty match. ``links[s]`` leads to the longest suffix of ``s``'s strings that
-    occurs in more places; ``lengths[s]`` is the longest string of ``s``.
+    occurs in more places; ``lengths[s]`` is the longest string of ``s``; ``counts[s]`` says how often
+    its strings occur (at least: see `_count`).
     """
 
     def __init__(self, tokens: Iterable[int] = ()) -> None:
         self.transitions: list[dict[int, int]] = [{}]
         self.links = [-1]
         self.lengths = [0]
+        self.counts = [0]
         self.ends = [-1]
         """Position of the token at which a state was made; -1 for clones, which add no position."""
         self._last = 0
@@ -54,6 +58,29 @@ class SuffixAutomaton:
         else:
             self.links[current] = self._split(state, token)
         self._last = current
+        self._count(current)
+
+    @property
+    def size(self) -> int:
+        """Tokens of the sequence."""
+        return self.lengths[self._last]
+
+    def earlier(self) -> Match:
+        """The longest suffix of the sequence that occurs in it before."""
+        state = max(0, self.links[self._last])
+        return Match(state, self.lengths[state])
+
+    def _count(self, state: int) -> None:
+        """A new occurrence of the state's strings and of their suffixes.
+
+        A chain of suffix links is a few states long, but as long as the text in one that repeats a
+        single token, hence the bound; beyond it are the shortest suffixes.
+        """
+        for _ in range(MAX_CHAIN):
+            if state <= 0:
+                break
+            self.counts[state] += 1
+            state = self.links[state]
 
     def _split(self, state: int, token: int) -> int:
         """The state of ``state``'s longest string followed by ``token``, cloned off if need be."""
@@ -67,6 +94,7 @@ class SuffixAutomaton:
             self.transitions[state][token] = clone
             state = self.links[state]
         self.links[target] = clone
+        self.counts[clone] = self.counts[target]
         return clone
 
     def _new_state(self, transitions: dict[int, int], link: int, length: int, end: int) -> int:
@@ -74,6 +102,7 @@ class SuffixAutomaton:
         self.links.append(link)
         self.lengths.append(length)
         self.ends.append(end)
+        self.counts.append(0)
         return len(self.links) - 1
 
     def follow(self, match: Match, token: int) -> Match:

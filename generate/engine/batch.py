@@ -34,7 +34,7 @@ class PackedBatch:
     """Input of one forward pass over T tokens; also the context that attention reads.
 
     Shapes: ``input_ids``, ``positions`` and ``slots`` (T,); ``logit_rows`` (rows,), the packed
-    rows whose logits are wanted, in the order of the segments that sample.
+    rows whose logits are wanted: of every segment that samples its last token and the tree below it.
     """
 
     cache: KVCache
@@ -50,21 +50,22 @@ class PackedBatch:
 
 
 def pack(step: Sequence[Scheduled], cache: KVCache, block_size: int, device: torch.device) -> PackedBatch:
-    """Lay out the scheduled tokens of a step, in its order."""
+    """Lay out the scheduled tokens of a step, in its order; a tree's nodes follow their root."""
     ids: list[int] = []
     positions: list[int] = []
     segments: list[Segment] = []
     rows: list[int] = []
     own_slots: list[Tensor] = []
     for share in step:
-        begin = len(ids)
-        ids += share.request.tokens[share.start : share.end]
-        positions += range(share.start, share.end)
-        slots = slots_of(share.request.block_table, share.end, block_size)
+        begin, tree = len(ids), share.tree
+        ids += [*share.request.tokens[share.start : share.end], *tree.tokens]
+        positions += [*range(share.start, share.end), *(share.end - 1 + depth for depth in tree.depths)]
+        slots = slots_of(share.request.block_table, share.end + len(tree), block_size)
         own_slots.append(slots[share.start :])
-        segments.append(Segment(begin, len(ids), slots.to(device)))
+        ancestors = tree.ancestors().to(device) if len(tree) else None
+        segments.append(Segment(begin, len(ids), slots.to(device), ancestors))
         if share.samples:
-            rows.append(len(ids) - 1)
+            rows += range(len(ids) - 1 - len(tree), len(ids))
     return PackedBatch(
         cache=cache,
         input_ids=torch.tensor(ids, device=device),

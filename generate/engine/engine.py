@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from configs.errors import InputError
+from configs.errors import DraftlineError, InputError
 from configs.settings import GenerateSettings
-from generate.engine.batch import pack
+from generate.engine.batch import Segment, pack
 from generate.engine.blocks import BlockPool
 from generate.engine.request import Request, SamplingParams
 from generate.engine.runner import ModelRunner
-from generate.engine.sampling import Sampler
-from generate.engine.scheduler import Scheduler
+from generate.engine.sampling import sample
+from generate.engine.scheduler import Scheduled, Scheduler
+from generate.speculate.costs import Share
+from generate.speculate.drafter import Outcome
+from generate.speculate.speculator import Speculator
+from generate.speculate.verify import walk
 
 
 class ContextOverflowError(InputError):
     """A prompt and its answer do not fit the model's context or the KV cache."""
 
 
+class NonFiniteLogitsError(DraftlineError):
+    """The model's output for a request is not a number; the other requests are unharmed."""
+
+
 @dataclass(frozen=True)
 class StepOutput:
-    """A token that a step added to a request; the request may have finished with it."""
+    """Tokens that a step added to a request; the request may have finished with them, or failed."""
 
     request: Request
-    token: int
+    tokens: tuple[int, ...]
 
 
 class Engine:
@@ -38,8 +48,12 @@ class Engine:
         [[4, 5, ...]]
     """
 
-    def __init__(self, runner: ModelRunner, settings: GenerateSettings) -> None:
+    def __init__(
+        self, runner: ModelRunner, settings: GenerateSettings, speculator: Speculator | None = None
+    ) -> None:
         self.runner = runner
+        self.speculator = speculator
+        """Who drafts; None: one token a step. It may be exchanged between two steps."""
         block_bytes = settings.block_size * runner.bytes_per_token()
         count = max(1, int(settings.kv_cache_mb * 2**20) // block_bytes)
         self.pool = BlockPool(count, settings.block_size, reuse=settings.prefix_cache)
@@ -47,7 +61,6 @@ class Engine:
         self.scheduler = Scheduler(
             self.pool, max_batch_tokens=settings.max_batch_tokens, max_running=settings.max_running
         )
-        self._sampler = Sampler()
 
     @property
     def busy(self) -> bool:
@@ -94,32 +107,106 @@ class Engine:
         return request
 
     def step(self) -> list[StepOutput]:
-        """One forward pass: the tokens it added, one per request that reached its end."""
-        step = self.scheduler.schedule()
+        """One forward pass: the tokens it added, at least one for every request that reached its end."""
+        step = self._draft(self.scheduler.schedule())
         if not step:
             return []
+        started = time.perf_counter()
         batch = pack(step, self.cache, self.pool.block_size, self.runner.device)
         logits = self.runner.forward(batch)
-        self.scheduler.commit(step)
+        healthy = logits.amax(-1).isfinite().tolist()  # waits for the device
+        self._time(step, time.perf_counter() - started)
         outputs = []
-        for row, share in enumerate(share for share in step if share.request.pending == 0):
-            request = share.request
-            token = self._sampler.sample(logits[row], request.id, request.tokens, request.params)
-            request.append(token)
-            outputs.append(StepOutput(request, token))
+        row = 0
+        for share, segment in zip(step, batch.segments, strict=True):
+            if not share.samples:
+                self.scheduler.commit(share)
+                continue
+            rows = slice(row, row + 1 + len(share.tree))
+            row = rows.stop
+            if all(healthy[rows]):
+                outputs.append(self._verify(share, segment, logits[rows]))
+            else:
+                outputs.append(self._fail(share.request))
         for request in self.scheduler.retire():
-            self._sampler.forget(request.id)
+            self._forget(request)
         return outputs
+
+    def _draft(self, step: list[Scheduled]) -> list[Scheduled]:
+        """Give the decoding shares of a step their token trees."""
+        decoding = [share for share in step if share.decodes and share.request.remaining > 1]
+        room = self.scheduler.max_batch_tokens - sum(share.rows for share in step)
+        if self.speculator is None or not decoding or room <= 0:
+            return step
+        trees = self.speculator.draft([share.request for share in decoding], room)
+        drafted = {id(share): tree for share, tree in zip(decoding, trees, strict=True) if len(tree)}
+        return [
+            self.scheduler.attach(share, drafted[id(share)]) if id(share) in drafted else share
+            for share in step
+        ]
+
+    def _verify(self, share: Scheduled, segment: Segment, logits: Tensor) -> StepOutput:
+        """Keep the drafts that the model agrees with, and their K/V.
+
+        Args:
+            logits: (1 + nodes, vocabulary), of the share's last token and of the tree below it.
+        """
+        request, tree = share.request, share.tree
+
+        def choose(node: int, path: Sequence[int]) -> int:
+            return self._choose(request, logits[node + 1], [*request.tokens, *path])
+
+        verdict = walk(tree, choose)
+        if self.speculator is not None:
+            self.speculator.observe(Outcome(request, tree, verdict.nodes, verdict.tokens, logits))
+        tokens = request.extend(verdict.tokens)
+        accepted = verdict.nodes[: len(tokens) - 1]
+        first = len(segment.slots) - len(tree)
+        moved = [(first + node, first + i) for i, node in enumerate(accepted) if node != i]
+        if moved:
+            source, target = torch.tensor(moved, device=segment.slots.device).T
+            self.cache.move(segment.slots[source], segment.slots[target])
+        request.drafted += len(tree)
+        self.scheduler.commit(share, len(accepted))
+        return StepOutput(request, tuple(tokens))
+
+    def _choose(self, request: Request, logits: Tensor, tokens: Sequence[int]) -> int:
+        """The model's own next token after ``tokens``, from ``logits`` (vocabulary,)."""
+        return sample(logits, tokens, request.params)
+
+    def _fail(self, request: Request) -> StepOutput:
+        request.fail(
+            NonFiniteLogitsError(
+                "the model's output is not a number for this request; its weights may be damaged, "
+                "or too large for generate.dtype: try float32"
+            )
+        )
+        return StepOutput(request, ())
+
+    def _time(self, step: Sequence[Scheduled], seconds: float) -> None:
+        if self.speculator is not None and all(share.decodes for share in step):
+            self.speculator.timed([Share(share.rows, share.start) for share in step], seconds)
+
+    def _forget(self, request: Request) -> None:
+        if self.speculator is not None:
+            self.speculator.forget(request)
 
     def cancel(self, request: Request) -> None:
         """End a request between two steps; its blocks are free at once."""
         self.scheduler.cancel(request)
-        self._sampler.forget(request.id)
+        self._forget(request)
 
     def generate(self, prompts: Iterable[Sequence[int]], params: SamplingParams) -> list[list[int]]:
-        """Run prompts to their ends, side by side; returns their output tokens, in order."""
+        """Run prompts to their ends, side by side; returns their output tokens, in order.
+
+        Raises:
+            DraftlineError: one of them failed.
+        """
         requests = [self.add(prompt, params) for prompt in prompts]
         with torch.inference_mode():
             while self.busy:
                 self.step()
+        for request in requests:
+            if request.error:
+                raise request.error
         return [request.output for request in requests]

@@ -42,3 +42,8 @@ class KVCache:
     def read(self, layer: int, slots: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values at ``slots`` (tokens,): each (tokens, kv_heads, head_dim)."""
         return self.keys[layer].index_select(0, slots), self.values[layer].index_select(0, slots)
+
+    def move(self, source: Tensor, target: Tensor) -> None:
+        """Copy all layers' keys and values from slots to slots, (tokens,) each, which may overlap."""
+        for store in (*self.keys, *self.values):
+            store[target] = store[source]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from configs.errors import InputError
+from configs.errors import DraftlineError, InputError
 
 _ids = itertools.count()
 
@@ -51,6 +51,7 @@ class FinishReason(Enum):
     EOS = "eos"
     LENGTH = "length"
     CANCELLED = "cancelled"
+    FAILED = "failed"
 
 
 @dataclass(eq=False)
@@ -77,7 +78,11 @@ class Request:
     preemptions: int = 0
     steps: int = 0
     """Forward passes that yielded output tokens."""
+    drafted: int = 0
+    """Draft tokens that were verified, accepted or not."""
     finished: FinishReason | None = None
+    error: DraftlineError | None = None
+    """Why it failed; its neighbours go on."""
 
     def __post_init__(self) -> None:
         self.tokens = list(self.prompt)
@@ -91,11 +96,27 @@ class Request:
         """Tokens whose K/V are not in the cache yet; 1 while decoding."""
         return len(self.tokens) - self.computed
 
-    def append(self, token: int) -> None:
-        """Add an output token and finish when it ends the request."""
-        self.tokens.append(token)
+    @property
+    def remaining(self) -> int:
+        """Output tokens that it may still get."""
+        return self.params.max_tokens - (len(self.tokens) - len(self.prompt))
+
+    def extend(self, tokens: Iterable[int]) -> list[int]:
+        """Add a step's output tokens, up to the one that ends the request; returns those added."""
+        added = []
         self.steps += 1
-        if token in self.params.eos_ids:
-            self.finished = FinishReason.EOS
-        elif len(self.tokens) - len(self.prompt) >= self.params.max_tokens:
-            self.finished = FinishReason.LENGTH
+        for token in tokens:
+            self.tokens.append(token)
+            added.append(token)
+            if token in self.params.eos_ids:
+                self.finished = FinishReason.EOS
+            elif self.remaining == 0:
+                self.finished = FinishReason.LENGTH
+            if self.finished:
+                break
+        return added
+
+    def fail(self, error: DraftlineError) -> None:
+        """End it with an error."""
+        self.error = error
+        self.finished = FinishReason.FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -50,24 +51,23 @@ def penalise_repetition(logits: Tensor, tokens: Sequence[int], penalty: float) -
     return logits.index_copy(0, seen, torch.where(scores < 0, scores * penalty, scores / penalty))
 
 
-class Sampler:
-    """Draws a request's tokens from a random stream of its own, so that neighbours change nothing."""
+def sample(logits: Tensor, tokens: Sequence[int], params: SamplingParams) -> int:
+    """The token that follows ``tokens`` (prompt and output so far), from ``logits`` (vocabulary,)."""
+    logits = penalise_repetition(logits, tokens, params.repetition_penalty)
+    if params.greedy:
+        return int(logits.argmax())
+    probs = logits_to_probs(logits, params).cpu()
+    return int((probs / noise(params.seed, len(tokens), len(probs))).argmax())
 
-    def __init__(self) -> None:
-        self._generators: dict[int, torch.Generator] = {}
 
-    def sample(self, logits: Tensor, request_id: int, tokens: Sequence[int], params: SamplingParams) -> int:
-        """The next token after ``tokens``, from ``logits`` (vocabulary,)."""
-        logits = penalise_repetition(logits, tokens, params.repetition_penalty)
-        if params.greedy:
-            return int(logits.argmax())
-        generator = self._generators.get(request_id)
-        if generator is None:
-            generator = torch.Generator().manual_seed(params.seed)
-            self._generators[request_id] = generator
-        probs = logits_to_probs(logits, params).cpu()
-        return int(torch.multinomial(probs, 1, generator=generator))
+def noise(seed: int, position: int, vocabulary: int) -> Tensor:
+    """The randomness of one position of one request: (vocabulary,) exponential variables.
 
-    def forget(self, request_id: int) -> None:
-        """Drop a request's random stream."""
-        self._generators.pop(request_id, None)
+    ``argmax(probs / noise)`` is a draw from ``probs`` (the exponential race, which is the Gumbel-max
+    trick). The noise depends on the seed and the position alone, so a request draws the same tokens
+    in whatever batch, with drafts or without: see `generate.speculate.verify`.
+    """
+    digest = hashlib.blake2b(f"{seed}:{position}".encode(), digest_size=4).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest, "big"))
+    drawn = torch.empty(vocabulary).exponential_(generator=generator)
+    return drawn.clamp_min_(torch.finfo(drawn.dtype).tiny)

@@ -7,19 +7,20 @@ prefills in order of arrival, cut into chunks, so that a long prompt never stall
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generate.engine.blocks import BlockPool
 from generate.engine.request import FinishReason, Request
+from generate.speculate.tree import NO_DRAFTS, TokenTree
 
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A request's share of a step: its next ``count`` uncomputed tokens."""
+    """A request's share of a step: its next ``count`` uncomputed tokens, and drafts below the last."""
 
     request: Request
     count: int
+    tree: TokenTree = NO_DRAFTS
 
     @property
     def start(self) -> int:
@@ -28,6 +29,16 @@ class Scheduled:
     @property
     def end(self) -> int:
         return self.request.computed + self.count
+
+    @property
+    def rows(self) -> int:
+        """Tokens that it puts into the forward pass."""
+        return self.count + len(self.tree)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it is past its prompt and goes on from its last token."""
+        return self.count == 1 == self.request.pending
 
     @property
     def samples(self) -> bool:
@@ -104,12 +115,21 @@ class Scheduler:
         self.running.remove(request)
         self.waiting.appendleft(request)
 
-    def commit(self, step: Iterable[Scheduled]) -> None:
-        """Record that a step's K/V are in the cache, and let go of what finished."""
-        for share in step:
-            request, before = share.request, share.start
-            request.computed = share.end
-            self.pool.publish(request, before)
+    def attach(self, share: Scheduled, tree: TokenTree) -> Scheduled:
+        """Give a decoding share drafts, as many as there are free blocks: they never preempt."""
+        request = share.request
+        size = self.pool.block_size
+        room = (len(request.block_table) + self.pool.free) * size - share.end
+        tree = tree.first(min(len(tree), room))
+        grown = self.pool.grow(request, share.end + len(tree))
+        assert grown
+        return replace(share, tree=tree)
+
+    def commit(self, share: Scheduled, accepted: int = 0) -> None:
+        """Record that the K/V of a share and of so many tokens after it are in the cache."""
+        request, before = share.request, share.start
+        request.computed = share.end + accepted
+        self.pool.publish(request, before)
 
     def retire(self) -> list[Request]:
         """Remove and return the running requests that have finished."""

@@ -106,7 +106,8 @@ class EngineService:
                 while self._collect():
                     for output in self._engine.step():
                         stream = self._streams[output.request.id]
-                        stream.put(output.token)
+                        for token in output.tokens:
+                            stream.put(token)
                         if output.request.finished:
                             self._end(stream)
             except BaseException as error:  # whatever it is, callers must not wait for ever
@@ -134,7 +135,7 @@ class EngineService:
 
     def _end(self, stream: TokenStream) -> None:
         self._streams.pop(stream.request.id, None)
-        stream.put(None)
+        stream.put(stream.request.error)
 
     def _end_all(self) -> None:
         with self._wake:

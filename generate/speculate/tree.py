@@ -64,3 +64,6 @@ class TokenTree:
             if parent != ROOT:
                 seen[node + 1] |= seen[parent + 1]
         return seen
+
+
+NO_DRAFTS = TokenTree()

@@ -18,7 +18,6 @@ from transformers import AutoModelForCausalLM
 
 from generate.engine.engine import Engine
 from generate.engine.request import Request, SamplingParams
-from generate.engine.sampling import Sampler
 
 TIE = 2e-4
 TOLERANCE = 1e-4
@@ -65,28 +64,21 @@ class Reference:
         return Continuation(result.sequences[0, len(prompt) :].tolist(), torch.cat(result.logits))
 
 
-class Recorder(Sampler):
-    """A sampler that keeps the logits it was given, by request."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.logits: dict[int, list[Tensor]] = {}
-
-    def sample(self, logits: Tensor, request_id: int, tokens: Sequence[int], params: SamplingParams) -> int:
-        self.logits.setdefault(request_id, []).append(logits.clone())
-        return super().sample(logits, request_id, tokens, params)
-
-
 def run(engine: Engine, prompts: Sequence[Sequence[int]], count: int) -> list[tuple[Request, Continuation]]:
     """Run prompts side by side and keep what the engine computed."""
-    recorder = Recorder()
-    engine._sampler = recorder
+    logits: dict[int, list[Tensor]] = {}
+
+    def choose(request: Request, row: Tensor, tokens: Sequence[int]) -> int:
+        logits.setdefault(request.id, []).append(row.clone())
+        return Engine._choose(engine, request, row, tokens)
+
+    engine._choose = choose
     params = SamplingParams(max_tokens=count, eos_ids=engine.runner.eos_ids)
     requests = [engine.add(prompt, params) for prompt in prompts]
     while engine.busy:
         engine.step()
     return [
-        (request, Continuation(request.output, torch.stack(recorder.logits[request.id])))
+        (request, Continuation(request.output, torch.stack(logits[request.id][: len(request.output)])))
         for request in requests
     ]
 

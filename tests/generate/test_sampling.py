@@ -20,7 +20,7 @@ from transformers import (
 
 from configs.errors import InputError
 from generate.engine.request import SamplingParams
-from generate.engine.sampling import Sampler, logits_to_probs, penalise_repetition
+from generate.engine.sampling import logits_to_probs, penalise_repetition, sample
 
 LOGITS = torch.tensor([2.0, 1.5, 1.4, 1.0, 0.5, 0.2, 0.0, -0.3, -0.5, -1.0, -2.0, -4.0])
 PROMPT = [5, 9, 200, 31, 7, 7, 111]
@@ -96,13 +96,13 @@ def test_what_leaves_only_the_best_token_is_greedy(changes):
     params = SamplingParams(**changes)
     for seed in range(20):
         logits = torch.randn(50, generator=torch.Generator().manual_seed(seed))
-        assert Sampler().sample(logits, 0, [], params) == int(logits.argmax())
+        assert sample(logits, [], params) == int(logits.argmax())
         assert float(logits_to_probs(logits, params)[logits.argmax()]) == 1
 
 
 def test_greedy_takes_the_first_of_equals():
     logits = torch.tensor([0.0, 3.0, 1.0, 3.0])
-    assert Sampler().sample(logits, 0, [], SamplingParams()) == 1
+    assert sample(logits, [], SamplingParams()) == 1
     assert logits_to_probs(logits, SamplingParams()).tolist() == [0, 1, 0, 0]
 
 
@@ -149,8 +149,8 @@ def test_the_repetition_penalty_is_that_of_transformers(logits, tokens, penalty)
 )
 def test_draws_follow_the_distribution(changes):
     params = SamplingParams(seed=11, **changes)
-    sampler, tokens = Sampler(), [0, 2, 9]
-    counts = Counter(sampler.sample(LOGITS, 7, tokens, params) for _ in range(5000))
+    tokens = [0, 2, 9]
+    counts = Counter(sample(LOGITS, [*tokens, *([9] * more)], params) for more in range(5000))
     penalised = RepetitionPenaltyLogitsProcessor(params.repetition_penalty)(
         torch.tensor([tokens]), LOGITS[None].clone()
     )[0]
@@ -158,19 +158,17 @@ def test_draws_follow_the_distribution(changes):
     assert_follows(np.array([counts[token] for token in range(len(LOGITS))]), probs / probs.sum())
 
 
-def test_each_request_has_a_random_stream_of_its_own_until_it_is_forgotten():
-    params, sampler = SamplingParams(temperature=1.0, seed=3), Sampler()
-    alone = [sampler.sample(LOGITS, 1, [], params) for _ in range(20)]
-    together = [(sampler.sample(LOGITS, 2, [], params), sampler.sample(LOGITS, 3, [], params)) for _ in alone]
-    assert together == [(token, token) for token in alone]
-    sampler.forget(1)
-    assert [sampler.sample(LOGITS, 1, [], params) for _ in alone] == alone
+def test_a_draw_depends_on_the_seed_and_the_position_alone():
+    params = SamplingParams(temperature=1.0, seed=3)
+    drawn = [sample(LOGITS, [0] * position, params) for position in range(40)]
+    assert [sample(LOGITS, [5] * position, params) for position in reversed(range(40))] == drawn[::-1]
+    assert len(set(drawn)) > 3
+    other = SamplingParams(temperature=1.0, seed=4)
+    assert [sample(LOGITS, [0] * position, other) for position in range(40)] != drawn
 
 
 def test_first_draws_of_different_seeds_follow_the_distribution():
-    counts = Counter(
-        Sampler().sample(LOGITS, 0, [], SamplingParams(temperature=1.0, seed=seed)) for seed in range(5000)
-    )
+    counts = Counter(sample(LOGITS, [], SamplingParams(temperature=1.0, seed=seed)) for seed in range(5000))
     probs = warped(LOGITS, SamplingParams(temperature=1.0)).double().numpy()
     assert_follows(np.array([counts[token] for token in range(len(LOGITS))]), probs / probs.sum())
 
@@ -252,4 +250,4 @@ def test_parameters_that_mean_nothing_are_refused_by_name(name, value):
 
 @pytest.mark.parametrize("seed", [-(2**63), -1, 0, 2**64 - 1])
 def test_every_accepted_seed_can_be_drawn_with(seed):
-    assert 0 <= Sampler().sample(LOGITS, 0, [], SamplingParams(temperature=1.0, seed=seed)) < len(LOGITS)
+    assert 0 <= sample(LOGITS, [], SamplingParams(temperature=1.0, seed=seed)) < len(LOGITS)

@@ -35,10 +35,10 @@ def step(scheduler: Scheduler) -> dict[int, int]:
 def finish(scheduler: Scheduler, work: Sequence[Scheduled]) -> None:
     for share in work:
         assert share.end <= len(share.request.block_table) * SIZE, "every token has a slot"
-    scheduler.commit(work)
     for share in work:
-        if share.request.pending == 0:
-            share.request.append(0)
+        if share.samples:
+            share.request.extend([0])
+        scheduler.commit(share)
     scheduler.retire()
 
 

@@ -1,0 +1,177 @@
+"""One tree out of many drafters: the nodes that are likeliest to be accepted, whoever proposed them.
+
+Best-first search: the open node with the highest estimated probability of being on the accepted path
+joins the tree, and its own candidates become open. A node's probability is at most its parent's,
+so the first n nodes are the best n, which for estimates known beforehand is the best tree of that
+size (Sequoia, arXiv 2402.12374, proposition on positional acceptance; EAGLE-2's re-ranking).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, NamedTuple
+
+from generate.engine.request import Request
+from generate.speculate.calibration import Calibration
+from generate.speculate.drafter import Candidate, Drafter
+from generate.speculate.tree import ROOT, TokenTree
+
+MAX_CHILDREN = 12
+DEEP = 2
+
+
+class Child(NamedTuple):
+    """A token that drafters propose below a node, and who says so."""
+
+    token: int
+    estimate: float
+    """Probability that it is accepted if its parent is."""
+    sources: tuple[tuple[str, Candidate], ...]
+
+
+@dataclass
+class Proposal:
+    """A tree in order of probability, and what was proposed below each of its nodes."""
+
+    tokens: list[int] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    paths: list[float] = field(default_factory=list)
+    """Estimated probability that a node is accepted; non-increasing."""
+    children: dict[int, list[Child]] = field(default_factory=dict)
+    """Of every node that was opened, ROOT first; also those that did not make it into the tree."""
+
+    def tree(self, count: int) -> TokenTree:
+        """Its best ``count`` nodes, each first child right behind its parent.
+
+        A path that lies in one piece need not be moved in the KV cache when it is accepted.
+        """
+        below: dict[int, list[int]] = {}
+        for node, parent in enumerate(self.parents[:count]):
+            below.setdefault(parent, []).append(node)
+        tokens: list[int] = []
+        parents: list[int] = []
+        place = {ROOT: ROOT}
+        stack = below.get(ROOT, [])[::-1]
+        while stack:
+            node = stack.pop()
+            place[node] = len(tokens)
+            tokens.append(self.tokens[node])
+            parents.append(place[self.parents[node]])
+            stack += below.get(node, [])[::-1]
+        return TokenTree(tuple(tokens), tuple(parents))
+
+
+def propose(
+    request: Request,
+    drafters: Sequence[Drafter],
+    calibration: Calibration,
+    *,
+    limit: int,
+    threshold: float,
+    factor: float = 1.0,
+) -> Proposal:
+    """Grow a request's tree.
+
+    Args:
+        limit: the most nodes.
+        threshold: nodes less likely than this are left out.
+        factor: what estimates are multiplied with (`calibration.Record`).
+    """
+    proposal = Proposal()
+    states = [(drafter, drafter.begin(request)) for drafter in drafters]
+    opened: list[tuple[float, int, int, int, Any]] = []
+    depths: list[int] = []
+    counter = 0
+
+    def open_below(node: int, depth: int, path: float, states: Sequence[tuple[Drafter, Any]]) -> None:
+        nonlocal counter
+        children = _children(states, depth, calibration, factor)
+        proposal.children[node] = children
+        for child in children:
+            if path * child.estimate < threshold:
+                break
+            counter += 1
+            heapq.heappush(opened, (-path * child.estimate, counter, node, child.token, states))
+
+    open_below(ROOT, 0, 1.0, states)
+    while opened and len(proposal.tokens) < limit:
+        negative, _, parent, token, states = heapq.heappop(opened)
+        node = len(proposal.tokens)
+        depth = 1 if parent == ROOT else depths[parent] + 1
+        proposal.tokens.append(token)
+        proposal.parents.append(parent)
+        proposal.paths.append(-negative)
+        depths.append(depth)
+        if depth < request.remaining - 1:
+            moved = [
+                (drafter, after)
+                for drafter, state in states
+                if state is not None and (after := drafter.advance(state, token)) is not None
+            ]
+            if moved:
+                open_below(node, depth, -negative, moved)
+    return proposal
+
+
+def _children(
+    states: Sequence[tuple[Drafter, Any]], depth: int, calibration: Calibration, factor: float
+) -> list[Child]:
+    """All drafters' candidates at one place, the likeliest first.
+
+    Who agrees with another drafter is right more often than either alone, which is a kind of its
+    own; the probabilities of siblings add up to one at most.
+    """
+    sources: dict[int, list[tuple[str, Candidate]]] = {}
+    for drafter, state in states:
+        if state is not None:
+            for candidate in drafter.candidates(state):
+                sources.setdefault(candidate.token, []).append((drafter.name, candidate))
+    children = []
+    for token, found in sources.items():
+        wrong = prod(1 - candidate.prior for _, candidate in found)
+        estimate = max(
+            calibration.estimate(name, _kind(found, depth, candidate), 1 - wrong) for name, candidate in found
+        )
+        children.append(Child(token, estimate * factor, tuple(found)))
+    total = sum(child.estimate for child in children)
+    if total > 1:
+        children = [child._replace(estimate=child.estimate / total) for child in children]
+    children.sort(key=lambda child: -child.estimate)
+    return children[:MAX_CHILDREN]
+
+
+def _kind(sources: Sequence[Any], depth: int, candidate: Candidate) -> Hashable:
+    """What estimates are counted by: agreement and depth tell as much as the drafter's own kind.
+
+    A step begins where the last one's drafts ended, so the root is a harder place than those below it.
+    """
+    return len(sources), min(depth, DEEP), candidate.kind
+
+
+def judge(proposal: Proposal, tokens: Sequence[int], calibration: Calibration) -> list[tuple[float, bool]]:
+    """Compare what was proposed with the tokens that came, place by place.
+
+    Returns:
+        For each place that the output reached: how likely the candidates were to hold its token, and
+        whether they did.
+    """
+    nodes = {
+        (parent, token): node
+        for node, (parent, token) in enumerate(zip(proposal.parents, proposal.tokens, strict=True))
+    }
+    places = []
+    node: int | None = ROOT
+    for depth, token in enumerate(tokens):
+        if node is None or node not in proposal.children:
+            break
+        children = proposal.children[node]
+        for child in children:
+            for name, candidate in child.sources:
+                kind = _kind(child.sources, depth, candidate)
+                calibration.update(name, kind, child.token == token)
+        places.append((sum(child.estimate for child in children), any(c.token == token for c in children)))
+        node = nodes.get((node, token))
+    return places

@@ -1,0 +1,104 @@
+"""Drafts for a step: propose, plan, and learn from what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from generate.engine.request import Request
+from generate.speculate.build import Proposal, judge, propose
+from generate.speculate.calibration import Calibration, Record
+from generate.speculate.costs import Share
+from generate.speculate.drafter import Drafter, Outcome
+from generate.speculate.planner import LOWEST, Planner
+from generate.speculate.tree import TokenTree
+
+PATIENCE = 4
+"""Steps without a draft after which proposing becomes rarer."""
+RAREST = 16
+"""Steps between two proposals of a request whose drafts never pay."""
+
+
+@dataclass
+class _Requested:
+    """What is kept of a running request."""
+
+    record: Record = field(default_factory=Record)
+    proposal: Proposal | None = None
+    fruitless: int = 0
+    """Proposals in a row of which the planner took nothing."""
+    rest: int = 0
+    """Steps until the next proposal."""
+
+
+class Speculator:
+    """Gives every decoding request of a step its token tree.
+
+    Args:
+        limit: the most drafts of a request in a step.
+        planner: chooses how many of them pay; None always takes ``limit``.
+    """
+
+    def __init__(self, drafters: Sequence[Drafter], *, limit: int, planner: Planner | None) -> None:
+        self.drafters = list(drafters)
+        self.planner = planner
+        self._limit = limit
+        self._calibration = Calibration()
+        self._requests: dict[int, _Requested] = {}
+
+    def draft(self, requests: Sequence[Request], room: int) -> list[TokenTree]:
+        """A tree for each request, all of them together of at most ``room`` nodes."""
+        contexts = [request.computed for request in requests]
+        threshold = self.planner.threshold(contexts) if self.planner else LOWEST
+        proposals = [self._propose(request, min(self._limit, room), threshold) for request in requests]
+        if self.planner:
+            counts = self.planner.choose(proposals, contexts, room)
+        else:
+            share = room // max(1, len(requests))
+            counts = [min(share, len(proposal.tokens)) for proposal in proposals]
+        for request, proposal, count in zip(requests, proposals, counts, strict=True):
+            self._rest(self._requests[request.id], proposal, count)
+        return [proposal.tree(count) for proposal, count in zip(proposals, counts, strict=True)]
+
+    def _propose(self, request: Request, limit: int, threshold: float) -> Proposal:
+        kept = self._requests.setdefault(request.id, _Requested())
+        kept.proposal = None
+        if kept.rest > 0:
+            kept.rest -= 1
+            return Proposal()
+        kept.proposal = propose(
+            request,
+            self.drafters,
+            self._calibration,
+            limit=limit,
+            threshold=threshold,
+            factor=kept.record.factor,
+        )
+        return kept.proposal
+
+    def _rest(self, kept: _Requested, proposal: Proposal, count: int) -> None:
+        if kept.proposal is None:
+            return
+        kept.fruitless = 0 if count else kept.fruitless + 1
+        if self.planner and kept.fruitless > PATIENCE:
+            kept.rest = min(RAREST, 2 ** (kept.fruitless - PATIENCE)) - 1
+
+    def observe(self, outcome: Outcome) -> None:
+        """Learn from what a step said about a request."""
+        kept = self._requests.get(outcome.request.id)
+        if kept is not None and kept.proposal is not None:
+            for expected, right in judge(kept.proposal, outcome.tokens, self._calibration):
+                kept.record.update(expected, right)
+        for drafter in self.drafters:
+            drafter.observe(outcome)
+
+    def timed(self, shares: Sequence[Share], seconds: float) -> None:
+        """Learn what a step of decoding requests took."""
+        if self.planner:
+            self.planner.costs.observe(shares, seconds)
+
+    def forget(self, request: Request) -> None:
+        """Drop what is known of a request that has ended."""
+        self._requests.pop(request.id, None)
+        for drafter in self.drafters:
+            drafter.forget(request)
