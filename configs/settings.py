@@ -95,6 +95,9 @@ class GenerateSettings(Section):
     max_batch_tokens: PositiveInt
     max_running: PositiveInt
     prefix_cache: bool
+    speculate: Literal["auto", "always", "off"]
+    drafters: list[Literal["copy", "recycle"]]
+    draft_tokens: Annotated[int, Field(gt=0, le=128)]
     threads: PositiveInt | None
 
 

@@ -40,6 +40,8 @@ class ModelRunner:
         self.dtype: torch.dtype = model.dtype
         self.device: torch.device = model.device
         self.eos_ids = _eos_ids(model)
+        self.identity = f"{type(self).__name__} {model.config.to_json_string()}"
+        """Tells models apart whose steps take different times."""
 
     @classmethod
     def from_folder(cls, folder: Path, *, device: str = "auto", dtype: str = "auto") -> ModelRunner:

@@ -36,7 +36,9 @@ def walk(tree: TokenTree, choose: Callable[[int, Sequence[int]], int]) -> Verdic
             on the way there; called only for nodes that are reached.
     """
     children = tree.children()
-    node, nodes, tokens = ROOT, [], []
+    node = ROOT
+    nodes: list[int] = []
+    tokens: list[int] = []
     while True:
         token = choose(node, tokens)
         tokens.append(token)
