@@ -52,6 +52,8 @@ def paged_attention(
         (1, T, heads, head_dim) and None in place of the weights.
     """
     layer = int(module.layer_idx)  # type: ignore[arg-type]
+    if step.observer is not None:
+        step.observer(layer, query[0], scaling)
     step.cache.write(layer, step.slots, key[0].transpose(0, 1), value[0].transpose(0, 1))
     out = query.new_empty(query.shape[2], query.shape[1], query.shape[3])
     for segment in step.segments:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,10 @@ from torch import Tensor
 
 from generate.engine.kv_cache import KVCache
 from generate.engine.scheduler import Scheduled
+
+Observer = Callable[[int, Tensor, float | None], None]
+"""``observer(layer, queries, scaling)``: sees a layer's queries, (heads, T, head_dim), with their rotary
+positions applied, and what their products with keys are multiplied with (None: head_dim ** -0.5)."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class PackedBatch:
     """Tokens of a segment that lie side by side in the cache; 1: its slots may lie in any order."""
     plans: dict[Hashable, Any] = field(default_factory=dict, compare=False)
     """What an attention computes from the segments once and all its layers use."""
+    observer: Observer | None = None
+    """Called by every layer's attention, for those who want to know what the step looks for."""
 
 
 def pack(step: Sequence[Scheduled], cache: KVCache, block_size: int, device: torch.device) -> PackedBatch:

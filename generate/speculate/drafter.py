@@ -8,7 +8,7 @@ grows one tree over all drafters, so a branch that one begins another may go on 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -60,3 +60,14 @@ class Drafter(Protocol):
 
     def forget(self, request: Request) -> None:
         """Drop what is known of a request that has ended."""
+
+
+@runtime_checkable
+class ModelDrafter(Drafter, Protocol):
+    """A drafter that runs a model: its forward passes come first, for all requests together."""
+
+    def prepare(self, requests: Sequence[Request], depth: int) -> None:
+        """Draft up to ``depth`` tokens for each of these decoding requests, one forward pass a level.
+
+        `begin` then finds what was drafted for the request's present last token, or nothing.
+        """
