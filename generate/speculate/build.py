@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any, NamedTuple
 
 from generate.engine.request import Request
@@ -78,7 +77,7 @@ def propose(
     Args:
         limit: the most nodes.
         threshold: nodes less likely than this are left out.
-        factor: what estimates are multiplied with (`calibration.Record`).
+        factor: what estimates are multiplied with (`calibration.Record.ratio`).
     """
     proposal = Proposal()
     states = [(drafter, drafter.begin(request)) for drafter in drafters]
@@ -131,9 +130,9 @@ def _children(
                 sources.setdefault(candidate.token, []).append((drafter.name, candidate))
     children = []
     for token, found in sources.items():
-        wrong = prod(1 - candidate.prior for _, candidate in found)
+        setting = _setting(found, depth)
         estimate = max(
-            calibration.estimate(name, _kind(found, depth, candidate), 1 - wrong) for name, candidate in found
+            calibration.estimate(name, candidate.kind, setting, candidate.prior) for name, candidate in found
         )
         children.append(Child(token, estimate * factor, tuple(found)))
     total = sum(child.estimate for child in children)
@@ -143,12 +142,12 @@ def _children(
     return children[:MAX_CHILDREN]
 
 
-def _kind(sources: Sequence[Any], depth: int, candidate: Candidate) -> Hashable:
-    """What estimates are counted by: agreement and depth tell as much as the drafter's own kind.
+def _setting(sources: Sequence[Any], depth: int) -> Hashable:
+    """What says as much as the drafter's own kind: who agrees, and how deep.
 
     A step begins where the last one's drafts ended, so the root is a harder place than those below it.
     """
-    return len(sources), min(depth, DEEP), candidate.kind
+    return len(sources), min(depth, DEEP)
 
 
 def judge(proposal: Proposal, tokens: Sequence[int], calibration: Calibration) -> list[tuple[float, bool]]:
@@ -170,8 +169,8 @@ def judge(proposal: Proposal, tokens: Sequence[int], calibration: Calibration) -
         children = proposal.children[node]
         for child in children:
             for name, candidate in child.sources:
-                kind = _kind(child.sources, depth, candidate)
-                calibration.update(name, kind, child.token == token)
+                setting = _setting(child.sources, depth)
+                calibration.update(name, candidate.kind, setting, candidate.prior, child.token == token)
         places.append((sum(child.estimate for child in children), any(c.token == token for c in children)))
         node = nodes.get((node, token))
     return places

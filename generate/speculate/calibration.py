@@ -10,51 +10,77 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 PRIOR_WEIGHT = 4.0
-"""Observations that a kind's prior is worth."""
+"""Observations that a prior is worth."""
 MEMORY = 400.0
-"""Observations after which a kind's older half begins to fade."""
+"""Observations after which the older half begins to fade."""
 REQUEST_MEMORY = 0.9
 """What a request's own record keeps of its weight from one observed token to the next."""
-REQUEST_WEIGHT = 4.0
 HIGHEST = 0.995
 
 
-class Record:
-    """How a request's candidates did, beside what was expected of their kinds."""
+class Tally:
+    """How much came true of what was expected, around one: a ratio whose past fades."""
 
-    def __init__(self) -> None:
-        self._right = self._expected = 0.0
+    def __init__(self, weight: float = PRIOR_WEIGHT, memory: float = MEMORY) -> None:
+        self._weight = weight
+        self._memory = memory
+        self._expected = self._right = 0.0
 
     @property
-    def factor(self) -> float:
-        """What estimates are multiplied with: below 1 where drafts fail more than they do elsewhere."""
-        return (self._right + REQUEST_WEIGHT) / (self._expected + REQUEST_WEIGHT)
+    def ratio(self) -> float:
+        """Below 1 where candidates fail more often than expected."""
+        return (self._right + self._weight) / (self._expected + self._weight)
+
+    def rate(self, prior: float) -> float:
+        """Where 1 was expected each time: how often it came true."""
+        return (self._right + self._weight * prior) / (self._expected + self._weight)
+
+    def update(self, expected: float, right: bool) -> None:
+        if self._expected >= self._memory:
+            self._expected /= 2
+            self._right /= 2
+        self._expected += expected
+        self._right += right
+
+    def fade(self, keep: float) -> None:
+        """Keep only a share of the past."""
+        self._expected *= keep
+        self._right *= keep
+
+
+class Record(Tally):
+    """How a request's candidates did, beside what was expected of their kinds."""
 
     def update(self, expected: float, right: bool) -> None:
         """Take in a place of the output: how likely the candidates were to hold its token, and whether."""
-        self._right = REQUEST_MEMORY * self._right + right
-        self._expected = REQUEST_MEMORY * self._expected + expected
+        self.fade(REQUEST_MEMORY)
+        super().update(expected, right)
 
 
 class Calibration:
-    """Acceptance by drafter and kind: counts that fade, around priors."""
+    """Acceptance of candidates, from the general to the particular.
+
+    The prior of a kind is corrected by how its drafter's priors hold; the kind's own record corrects
+    that; and its record in one setting (agreement, depth) corrects the kind's. So a drafter that
+    turns out wrong is wrong at depths, too, that no accepted draft has ever reached.
+    """
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, Hashable], list[float]] = {}
+        self._drafters: dict[str, Tally] = {}
+        self._kinds: dict[tuple[str, Hashable], Tally] = {}
+        self._settings: dict[tuple[str, Hashable, Hashable], Tally] = {}
 
-    def estimate(self, drafter: str, kind: Hashable, prior: float) -> float:
-        """The probability that a candidate of this kind is the next token."""
-        counts = self._counts.get((drafter, kind))
-        if counts is None:
-            return prior
-        right, seen = counts
-        return min(HIGHEST, (right + PRIOR_WEIGHT * prior) / (seen + PRIOR_WEIGHT))
+    def estimate(self, drafter: str, kind: Hashable, setting: Hashable, prior: float) -> float:
+        """The probability that a candidate is the next token."""
+        overall = self._drafters.get(drafter)
+        found = prior if overall is None else prior * overall.ratio
+        for tally in (self._kinds.get((drafter, kind)), self._settings.get((drafter, kind, setting))):
+            if tally is not None:
+                found = tally.rate(found)
+        return min(HIGHEST, found)
 
-    def update(self, drafter: str, kind: Hashable, right: bool) -> None:
+    def update(self, drafter: str, kind: Hashable, setting: Hashable, prior: float, right: bool) -> None:
         """Count a candidate whose place the output has reached."""
-        counts = self._counts.setdefault((drafter, kind), [0.0, 0.0])
-        if counts[1] >= MEMORY:
-            counts[0] /= 2
-            counts[1] /= 2
-        counts[0] += right
-        counts[1] += 1
+        self._drafters.setdefault(drafter, Tally()).update(prior, right)
+        self._kinds.setdefault((drafter, kind), Tally()).update(1.0, right)
+        self._settings.setdefault((drafter, kind, setting), Tally()).update(1.0, right)

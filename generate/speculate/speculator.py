@@ -72,7 +72,7 @@ class Speculator:
             self._calibration,
             limit=limit,
             threshold=threshold,
-            factor=kept.record.factor,
+            factor=kept.record.ratio,
         )
         return kept.proposal
 
