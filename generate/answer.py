@@ -25,6 +25,7 @@ from retrieve.retriever import Retrieval, Retriever, open_retriever
 
 ABSTENTION = "I found nothing in your documents that answers this."
 UNSUPPORTED = "I found passages about this, but no answer that they support."
+COSTS_FILE = "step-costs.json"
 # A base model that runs on invents the next question; nothing of that belongs to the answer.
 STOPS = ("\nQuestion:", "\nPassages:")
 
@@ -258,6 +259,5 @@ def open_answerer(settings: Settings) -> Answerer:
     retriever = open_retriever(settings)
     from generate.load import load_service, load_tokenizer
 
-    return Answerer(
-        retriever, load_service(folder, settings.generate), load_tokenizer(folder), settings.answer
-    )
+    service = load_service(folder, settings.generate, settings.models_dir / COSTS_FILE)
+    return Answerer(retriever, service, load_tokenizer(folder), settings.answer)

@@ -26,8 +26,11 @@ def load_tokenizer(folder: Path) -> Any:
         raise ModelError(f"{folder}: its tokenizer cannot be loaded: {reason}") from error
 
 
-def load_service(folder: Path, settings: GenerateSettings) -> EngineService:
+def load_service(folder: Path, settings: GenerateSettings, costs_file: Path | None = None) -> EngineService:
     """An engine over the folder's model, in a thread that is already running.
+
+    Args:
+        costs_file: keeps what steps cost on this machine, which is measured at the first start.
 
     Raises:
         ModelError: the model cannot be loaded on the wanted device.
@@ -36,8 +39,11 @@ def load_service(folder: Path, settings: GenerateSettings) -> EngineService:
 
     from generate.engine.engine import Engine
     from generate.engine.runner import ModelRunner
+    from generate.speculate.factory import open_speculator
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
     runner = ModelRunner.from_folder(folder, device=settings.device, dtype=settings.dtype)
-    return EngineService(Engine(runner, settings))
+    engine = Engine(runner, settings)
+    engine.speculator = open_speculator(engine, settings, costs_file)
+    return EngineService(engine)

@@ -17,6 +17,8 @@ from configs.errors import InputError
 from configs.settings import Settings, load_settings
 from generate.answer import ABSTENTION, UNSUPPORTED, Answer, Answerer, Delta, Finished, Found, open_answerer
 from generate.engine.engine import ContextOverflowError
+from generate.speculate.factory import open_drafters
+from generate.speculate.speculator import Speculator
 from retrieve.filters import Filter, MatchValue
 from retrieve.schema import Chunk, Document
 from retrieve.store import open_store
@@ -269,3 +271,21 @@ def test_the_whole_way_without_a_network(
     assert json.loads(out)["citations"][0]["document"] == "pump.md"
     assert (home / "store").is_dir()
     assert no_network == []
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_text_and_citations_are_the_same_without_drafts(answerer: Answerer, temperature: float) -> None:
+    engine = answerer._service._engine
+    free = with_settings(answerer, lead=0, min_support=0.0, max_tokens=40, temperature=temperature)
+    before = engine.speculator
+    try:
+        engine.speculator = Speculator(open_drafters(["copy", "recycle"]), limit=16, planner=None)
+        drafted = free.ask("What does a red lamp on the pump mean?")
+        engine.speculator = None
+        plain = free.ask("What does a red lamp on the pump mean?")
+    finally:
+        engine.speculator = before
+    assert drafted.answer == plain.answer
+    assert drafted.citations == plain.citations
+    assert drafted.stats.tokens == plain.stats.tokens > 5
+    assert drafted.stats.tokens_per_step > 1 == plain.stats.tokens_per_step
