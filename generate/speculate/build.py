@@ -20,6 +20,9 @@ from generate.speculate.tree import ROOT, TokenTree
 
 MAX_CHILDREN = 12
 DEEP = 2
+"""From this depth on, depth makes no difference to estimates."""
+HOPE = 4.0
+"""How far above its prior a candidate's estimate may lie; what cannot make it is not looked at."""
 
 
 class Child(NamedTuple):
@@ -87,7 +90,7 @@ def propose(
 
     def open_below(node: int, depth: int, path: float, states: Sequence[tuple[Drafter, Any]]) -> None:
         nonlocal counter
-        children = _children(states, depth, calibration, factor)
+        children = _children(states, depth, calibration, factor, threshold / path / HOPE)
         proposal.children[node] = children
         for child in children:
             if path * child.estimate < threshold:
@@ -116,18 +119,23 @@ def propose(
 
 
 def _children(
-    states: Sequence[tuple[Drafter, Any]], depth: int, calibration: Calibration, factor: float
+    states: Sequence[tuple[Drafter, Any]],
+    depth: int,
+    calibration: Calibration,
+    factor: float,
+    floor: float,
 ) -> list[Child]:
     """All drafters' candidates at one place, the likeliest first.
 
     Who agrees with another drafter is right more often than either alone, which is a kind of its
-    own; the probabilities of siblings add up to one at most.
+    own; the probabilities of siblings add up to one at most. Priors below ``floor`` are left out.
     """
     sources: dict[int, list[tuple[str, Candidate]]] = {}
     for drafter, state in states:
         if state is not None:
             for candidate in drafter.candidates(state):
-                sources.setdefault(candidate.token, []).append((drafter.name, candidate))
+                if candidate.prior >= floor:
+                    sources.setdefault(candidate.token, []).append((drafter.name, candidate))
     children = []
     for token, found in sources.items():
         setting = _setting(found, depth)
