@@ -115,7 +115,8 @@ class Engine:
         batch = pack(step, self.cache, self.pool.block_size, self.runner.device)
         logits = self.runner.forward(batch)
         healthy = logits.amax(-1).isfinite().tolist()  # waits for the device
-        self._time(step, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        shares = [Share(share.rows, share.start) for share in step if share.decodes]
         outputs = []
         row = 0
         for share, segment in zip(step, batch.segments, strict=True):
@@ -130,6 +131,8 @@ class Engine:
                 outputs.append(self._fail(share.request))
         for request in self.scheduler.retire():
             self._forget(request)
+        if self.speculator is not None and len(shares) == len(step):  # nobody prefilled
+            self.speculator.timed(shares, sum(len(output.tokens) for output in outputs), seconds)
         return outputs
 
     def _draft(self, step: list[Scheduled]) -> list[Scheduled]:
@@ -182,10 +185,6 @@ class Engine:
             )
         )
         return StepOutput(request, ())
-
-    def _time(self, step: Sequence[Scheduled], seconds: float) -> None:
-        if self.speculator is not None and all(share.decodes for share in step):
-            self.speculator.timed([Share(share.rows, share.start) for share in step], seconds)
 
     def _forget(self, request: Request) -> None:
         if self.speculator is not None:

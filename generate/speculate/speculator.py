@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,8 @@ from generate.engine.request import Request
 from generate.speculate.build import Proposal, judge, propose
 from generate.speculate.calibration import Calibration, Record
 from generate.speculate.costs import Share
-from generate.speculate.drafter import Drafter, Outcome
+from generate.speculate.drafter import Drafter, ModelDrafter, Outcome
+from generate.speculate.mixes import CHEAP, Mix, Mixes
 from generate.speculate.planner import LOWEST, Planner
 from generate.speculate.tree import TokenTree
 
@@ -36,21 +38,35 @@ class Speculator:
 
     Args:
         limit: the most drafts of a request in a step.
-        planner: chooses how many of them pay; None always takes ``limit``.
+        planner: chooses how many of them pay, and `Mixes` whether drafters with a model do; None
+            always runs every drafter and takes ``limit`` drafts.
+        depth: the most levels that drafters with a model draft.
     """
 
-    def __init__(self, drafters: Sequence[Drafter], *, limit: int, planner: Planner | None) -> None:
+    def __init__(
+        self, drafters: Sequence[Drafter], *, limit: int, planner: Planner | None, depth: int = 8
+    ) -> None:
         self.drafters = list(drafters)
         self.planner = planner
         self._limit = limit
+        self._depth = min(depth, limit)
+        self._models = {drafter.name: drafter for drafter in drafters if isinstance(drafter, ModelDrafter)}
+        depths = sorted({max(1, self._depth // 3), self._depth})
+        self._mixes = Mixes([Mix(name, depth) for name in self._models for depth in depths])
+        self._mix = CHEAP
+        self._drafting = 0.0
+        """Seconds that the drafts of the present step took."""
         self._calibration = Calibration()
         self._requests: dict[int, _Requested] = {}
 
     def draft(self, requests: Sequence[Request], room: int) -> list[TokenTree]:
         """A tree for each request, all of them together of at most ``room`` nodes."""
+        began = time.perf_counter()
         contexts = [request.computed for request in requests]
+        drafters = self._prepare(requests, contexts)
         threshold = self.planner.threshold(contexts) if self.planner else LOWEST
-        proposals = [self._propose(request, min(self._limit, room), threshold) for request in requests]
+        limit = min(self._limit, room)
+        proposals = [self._propose(request, drafters, limit, threshold) for request in requests]
         if self.planner:
             counts = self.planner.choose(proposals, contexts, room)
         else:
@@ -58,17 +74,36 @@ class Speculator:
             counts = [min(share, len(proposal.tokens)) for proposal in proposals]
         for request, proposal, count in zip(requests, proposals, counts, strict=True):
             self._rest(self._requests[request.id], proposal, count)
-        return [proposal.tree(count) for proposal, count in zip(proposals, counts, strict=True)]
+        trees = [proposal.tree(count) for proposal, count in zip(proposals, counts, strict=True)]
+        self._drafting = time.perf_counter() - began
+        return trees
 
-    def _propose(self, request: Request, limit: int, threshold: float) -> Proposal:
+    def _prepare(self, requests: Sequence[Request], contexts: Sequence[int]) -> list[Drafter]:
+        """Let the drafters with a model run that this step is for; returns all that propose."""
+        if not self._models:
+            return self.drafters
+        self._mix = self._mixes.choose(contexts) if self.planner else CHEAP
+        found = []
+        for drafter in self.drafters:
+            model = self._models.get(drafter.name)
+            if model is None:
+                found.append(drafter)
+            elif not self.planner or drafter.name == self._mix.model:
+                model.prepare(requests, self._mix.depth if self.planner else self._depth)
+                found.append(drafter)
+        return found
+
+    def _propose(
+        self, request: Request, drafters: Sequence[Drafter], limit: int, threshold: float
+    ) -> Proposal:
         kept = self._requests.setdefault(request.id, _Requested())
         kept.proposal = None
-        if kept.rest > 0:
+        if kept.rest > 0 and self._mix == CHEAP:
             kept.rest -= 1
             return Proposal()
         kept.proposal = propose(
             request,
-            self.drafters,
+            drafters,
             self._calibration,
             limit=limit,
             threshold=threshold,
@@ -92,10 +127,14 @@ class Speculator:
         for drafter in self.drafters:
             drafter.observe(outcome)
 
-    def timed(self, shares: Sequence[Share], seconds: float) -> None:
-        """Learn what a step of decoding requests took."""
-        if self.planner:
-            self.planner.costs.observe(shares, seconds)
+    def timed(self, shares: Sequence[Share], tokens: int, seconds: float) -> None:
+        """Learn what a step of decoding requests yielded, and what its forward pass took."""
+        if not self.planner:
+            return
+        self.planner.costs.observe(shares, seconds)
+        if self._models:
+            contexts = [share.context for share in shares]
+            self._mixes.observe(contexts, self._mix, tokens, seconds + self._drafting)
 
     def forget(self, request: Request) -> None:
         """Drop what is known of a request that has ended."""
