@@ -1,4 +1,4 @@
-"""``python -m generate``: ask a question."""
+"""``python -m generate``: ask a question, measure the engine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.cli import Command, Context, run_main
 from configs.errors import ExitCode, InputError
+from generate.bench import command as bench
 from retrieve.filters import Filter, parse_filter
 from retrieve.store import open_store
 
@@ -115,12 +116,20 @@ COMMANDS = (
         model=True,
         epilog='example:\n  python -m generate ask "When does the lease end?" --tenant acme',
     ),
+    Command(
+        "bench",
+        "measure how fast the engine decodes, beside its peers, on the same prompts",
+        bench.bench,
+        bench.configure,
+        model=True,
+        epilog=bench.EPILOG,
+    ),
 )
 
 
 def main() -> int:
     """Run a command of this package."""
-    return run_main("generate", "Answers questions from ingested documents.", COMMANDS)
+    return run_main("generate", "Answers questions from ingested documents, and measures how fast.", COMMANDS)
 
 
 if __name__ == "__main__":
