@@ -27,8 +27,7 @@ from generate.engine.request import SamplingParams
 from generate.engine.runner import ModelRunner
 from generate.load import load_tokenizer
 from generate.speculate.costs import GRID
-from generate.speculate.drafter import Drafter
-from generate.speculate.factory import DRAFTERS, open_drafters, open_speculator
+from generate.speculate.factory import DRAFTERS, open_speculator
 from generate.speculate.measure import CONTEXT
 from generate.speculate.speculator import Speculator
 
@@ -221,24 +220,18 @@ class _Builder:
     def _our(self, name: str, host: EngineHost, settings: GenerateSettings) -> EngineSystem:
         if name == "plain":
             return EngineSystem(name, host)
-        if name != "auto":
-
-            def alone() -> Speculator:
-                return Speculator(open_drafters([name]), limit=settings.draft_tokens, planner=None)
-
-            return EngineSystem(name, host, alone, lambda: open_drafters([name]))
-        auto = settings.model_copy(update={"speculate": "auto", "drafters": list(self.drafters)})
+        mode, drafters = ("auto", self.drafters) if name == "auto" else ("always", (name,))
+        own = settings.model_copy(update={"speculate": mode, "drafters": list(drafters)})
         costs_file = self.settings.models_dir / COSTS_FILE
 
-        def planned() -> Speculator | None:
-            return open_speculator(host.engine, auto, costs_file)
+        def open_own() -> Speculator | None:
+            speculator = open_speculator(host.engine, own, costs_file)
+            if self.options.text != "adversarial" or name != "auto" or speculator is None:
+                return speculator
+            wrong = [AdversarialDrafter(self.runner.vocab_size)]
+            return Speculator(wrong, limit=own.draft_tokens, planner=speculator.planner)
 
-        return EngineSystem(name, host, planned, self._open_drafters)
-
-    def _open_drafters(self) -> list[Drafter]:
-        if self.options.text == "adversarial":
-            return [AdversarialDrafter(self.runner.vocab_size)]
-        return open_drafters(self.drafters)
+        return EngineSystem(name, host, open_own)
 
     def _facts(self, cells: Sequence[Cell]) -> dict[str, Any]:
         return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Protocol
@@ -17,7 +18,7 @@ import torch
 from generate.bench.cells import Group
 from generate.engine.engine import Engine
 from generate.engine.request import Request, SamplingParams
-from generate.speculate.drafter import Drafter
+from generate.speculate.drafter import Drafter, ModelDrafter
 from generate.speculate.speculator import Speculator
 
 
@@ -148,20 +149,20 @@ class EngineSystem:
     """The engine with one speculator, or with none.
 
     The speculator is kept over a cell's prompts and learns from them: how often drafts of a kind are
-    right, and what steps cost. What its drafters remember of texts is kept by lane.
+    right, and what steps cost. What its drafters remember of texts is kept by lane. Drafters that run
+    a model draft from the request alone, so one of each is enough.
 
     Args:
         open_speculator: a new one for each cell; None decodes plainly.
-        open_drafters: new drafters for a lane.
     """
 
     name: str
     host: EngineHost
     open_speculator: Callable[[], Speculator | None] = lambda: None
-    open_drafters: Callable[[], list[Drafter]] = list
     variant: str | None = None
     largest_batch: int | None = None
     _speculator: Speculator | None = None
+    _untaught: list[Drafter] = field(default_factory=list)
     _lanes: dict[int, list[Drafter]] = field(default_factory=dict)
 
     @property
@@ -170,15 +171,22 @@ class EngineSystem:
 
     def reset(self) -> None:
         self._speculator = self.open_speculator()
-        self.host.forget()
+        self._untaught = list(self._speculator.drafters) if self._speculator else []
         self._lanes.clear()
+        self.host.forget()
 
     def prefill(self, group: Group) -> float:
         return self.host.prefill(group)
 
     def decode(self, group: Group, lane: int) -> Decoded:
         if self._speculator is not None:
-            if lane not in self._lanes:
-                self._lanes[lane] = self.open_drafters()
-            self._speculator.drafters = self._lanes[lane]
+            self._speculator.drafters = self._of_lane(lane)
         return self.host.decode(group, self._speculator)
+
+    def _of_lane(self, lane: int) -> list[Drafter]:
+        if lane not in self._lanes:
+            self._lanes[lane] = [
+                drafter if isinstance(drafter, ModelDrafter) else deepcopy(drafter)
+                for drafter in self._untaught
+            ]
+        return self._lanes[lane]

@@ -23,7 +23,6 @@ from generate.bench.stats import estimate, paired_ratios
 from generate.bench.systems import EngineHost, EngineSystem
 from generate.engine.engine import Engine
 from generate.engine.request import Request, SamplingParams
-from generate.speculate.factory import open_drafters
 from generate.speculate.recycling import RecycleDrafter
 from generate.speculate.speculator import Speculator
 
@@ -207,13 +206,13 @@ def test_runs_find_their_prompt_in_the_cache_and_lanes_learn_apart(
     make_engine: Callable[..., Engine],
 ) -> None:
     host = EngineHost(make_engine("llama"), SamplingParams(max_tokens=16), "float32")
-    opened: list[RecycleDrafter] = []
+    opened: list[Speculator] = []
 
-    def drafters() -> list[Any]:
-        opened.append(RecycleDrafter())
-        return [opened[-1]]
+    def open_one() -> Speculator:
+        opened.append(Speculator([RecycleDrafter()], limit=8, planner=None))
+        return opened[-1]
 
-    system = EngineSystem("recycle", host, lambda: Speculator([], limit=8, planner=None), drafters)
+    system = EngineSystem("recycle", host, open_one)
     prompts = (tuple(range(40)), tuple(range(50, 80)))
     system.reset()
     assert system.prefill(prompts) > 0
@@ -223,18 +222,13 @@ def test_runs_find_their_prompt_in_the_cache_and_lanes_learn_apart(
     again, other = system.decode(prompts, 0), system.decode(prompts, 1)
     assert again.outputs == other.outputs == first.outputs
     assert again.steps < other.steps  # a lane has learned these very texts, and no other knows them
-    assert len(opened) == 2
     cold = host.engine.add(prompts[0], SamplingParams(max_tokens=1))
     host.engine.step()
     assert cold.cached_prompt_tokens == 36  # all its full blocks but the one that holds its last token
     system.reset()
     system.prefill(prompts)
-    system.decode(prompts, 0)
-    assert len(opened) == 3
-
-
-def test_drafters_of_a_name_are_new_each_time() -> None:
-    assert open_drafters(["recycle"])[0] is not open_drafters(["recycle"])[0]
+    assert system.decode(prompts, 0).steps == first.steps  # nor does the next cell
+    assert len(opened) == 2
 
 
 def test_a_picture_of_one_bar_and_of_odd_names() -> None:
