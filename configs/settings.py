@@ -96,7 +96,7 @@ class GenerateSettings(Section):
     max_running: PositiveInt
     prefix_cache: bool
     speculate: Literal["auto", "always", "off"]
-    drafters: list[Literal["copy", "recycle"]]
+    drafters: list[Literal["copy", "recycle", "grammar"]]
     draft_tokens: Annotated[int, Field(gt=0, le=128)]
     threads: PositiveInt | None
 

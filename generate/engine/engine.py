@@ -13,10 +13,12 @@ from configs.errors import DraftlineError, InputError
 from configs.settings import GenerateSettings
 from generate.engine.batch import Segment, pack
 from generate.engine.blocks import BlockPool
+from generate.engine.constraint import Constraint
 from generate.engine.request import Request, SamplingParams
 from generate.engine.runner import ModelRunner
 from generate.engine.sampling import sample
 from generate.engine.scheduler import Scheduled, Scheduler
+from generate.grammar import Grammar, GrammarError
 from generate.speculate.costs import Share
 from generate.speculate.drafter import Outcome
 from generate.speculate.speculator import Speculator
@@ -25,6 +27,12 @@ from generate.speculate.verify import walk
 
 class ContextOverflowError(InputError):
     """A prompt and its answer do not fit the model's context or the KV cache."""
+
+
+NOT_FINITE = (
+    "the model's output is not a number for this request; its weights may be damaged, or too large "
+    "for generate.dtype: try float32"
+)
 
 
 class NonFiniteLogitsError(DraftlineError):
@@ -71,17 +79,22 @@ class Engine:
         """The most tokens that a prompt and its answer may have together."""
         return min(self.runner.context_length, self.pool.count * self.pool.block_size)
 
-    def check(self, prompt: Sequence[int], params: SamplingParams) -> None:
+    def check(self, prompt: Sequence[int], params: SamplingParams, grammar: Grammar | None = None) -> None:
         """Refuse what could never run.
 
         Raises:
-            InputError: an empty prompt, or an id outside the vocabulary.
+            InputError: an empty prompt, an id outside the vocabulary, or a grammar of another model.
             ContextOverflowError: says by how many tokens prompt and answer exceed what there is.
         """
         if not prompt:
             raise InputError("the prompt is empty: give at least one token")
         if not 0 <= min(prompt) <= max(prompt) < self.runner.vocab_size:
             raise InputError(f"the prompt has token ids outside the vocabulary of {self.runner.vocab_size}")
+        if grammar is not None and not (
+            grammar.compiler.vocab_size == self.runner.vocab_size
+            and grammar.compiler.eos_ids <= params.eos_ids
+        ):
+            raise InputError("the grammar was compiled for another vocabulary or other end tokens")
         need = len(prompt) + params.max_tokens
         what = f"{len(prompt)} prompt tokens and {params.max_tokens} answer tokens"
         if (over := need - self.runner.context_length) > 0:
@@ -95,45 +108,46 @@ class Engine:
                 f"{what} exceed the KV cache of {room} tokens by {over}; raise generate.kv_cache_mb"
             )
 
-    def add(self, prompt: Sequence[int], params: SamplingParams, salt: str = "") -> Request:
+    def add(
+        self,
+        prompt: Sequence[int],
+        params: SamplingParams,
+        salt: str = "",
+        grammar: Grammar | None = None,
+    ) -> Request:
         """Queue a request; `step` carries it on.
 
         Raises:
             InputError: what `check` refuses.
         """
-        self.check(prompt, params)
-        request = Request(prompt=tuple(prompt), params=params, salt=salt)
+        self.check(prompt, params, grammar)
+        request = Request(prompt=tuple(prompt), params=params, salt=salt, grammar=grammar)
         self.scheduler.add(request)
         return request
 
     def step(self) -> list[StepOutput]:
         """One forward pass: the tokens it added, at least one for every request that reached its end."""
-        step = self._draft(self.scheduler.schedule())
+        step = self.scheduler.schedule()
         if not step:
             return []
-        started = time.perf_counter()
-        batch = pack(step, self.cache, self.pool.block_size, self.runner.device)
-        logits = self.runner.forward(batch)
-        healthy = logits.amax(-1).isfinite().tolist()  # waits for the device
-        seconds = time.perf_counter() - started
-        shares = [Share(share.rows, share.start) for share in step if share.decodes]
-        outputs = []
-        row = 0
-        for share, segment in zip(step, batch.segments, strict=True):
-            if not share.samples:
-                self.scheduler.commit(share)
-                continue
-            rows = slice(row, row + 1 + len(share.tree))
-            row = rows.stop
-            if all(healthy[rows]):
-                outputs.append(self._verify(share, segment, logits[rows]))
-            else:
-                outputs.append(self._fail(share.request))
+        outputs = self._start_grammars(step)
+        step = self._draft([share for share in step if not share.request.finished])
+        outputs += self._run(step) if step else []
         for request in self.scheduler.retire():
             self._forget(request)
-        if self.speculator is not None and len(shares) == len(step):  # nobody prefilled
-            self.speculator.timed(shares, sum(len(output.tokens) for output in outputs), seconds)
         return outputs
+
+    def _start_grammars(self, step: Sequence[Scheduled]) -> list[StepOutput]:
+        """Parsers live in the engine's thread; one that cannot even start fails its request alone."""
+        failed = []
+        for share in step:
+            request = share.request
+            if request.grammar is not None and request.grammar_state is None:
+                try:
+                    request.grammar_state = request.grammar.start()
+                except GrammarError as error:
+                    failed.append(self._fail(request, error))
+        return failed
 
     def _draft(self, step: list[Scheduled]) -> list[Scheduled]:
         """Give the decoding shares of a step their token trees."""
@@ -148,6 +162,32 @@ class Engine:
             for share in step
         ]
 
+    def _run(self, step: Sequence[Scheduled]) -> list[StepOutput]:
+        """Compute a step and commit what it says."""
+        started = time.perf_counter()
+        batch = pack(step, self.cache, self.pool.block_size, self.runner.device)
+        logits = self.runner.forward(batch)
+        healthy = logits.amax(-1).isfinite().tolist()  # waits for the device
+        seconds = time.perf_counter() - started
+        shares = [Share(share.rows, share.start) for share in step if share.decodes]
+        outputs = []
+        row = 0
+        for share, segment in zip(step, batch.segments, strict=True):
+            if not share.samples:
+                self.scheduler.commit(share)
+                continue
+            rows = slice(row, row + 1 + len(share.tree))
+            row = rows.stop
+            try:
+                if not all(healthy[rows]):
+                    raise NonFiniteLogitsError(NOT_FINITE)
+                outputs.append(self._verify(share, segment, logits[rows]))
+            except (NonFiniteLogitsError, GrammarError) as error:
+                outputs.append(self._fail(share.request, error))
+        if self.speculator is not None and len(shares) == len(step):  # nobody prefilled
+            self.speculator.timed(shares, sum(len(output.tokens) for output in outputs), seconds)
+        return outputs
+
     def _verify(self, share: Scheduled, segment: Segment, logits: Tensor) -> StepOutput:
         """Keep the drafts that the model agrees with, and their K/V.
 
@@ -155,14 +195,17 @@ class Engine:
             logits: (1 + nodes, vocabulary), of the share's last token and of the tree below it.
         """
         request, tree = share.request, share.tree
+        constraint = Constraint(request.grammar_state)
 
         def choose(node: int, path: Sequence[int]) -> int:
-            return self._choose(request, logits[node + 1], [*request.tokens, *path])
+            allowed = constraint.apply(logits[node + 1], path)
+            return self._choose(request, allowed, [*request.tokens, *path])
 
         verdict = walk(tree, choose)
         if self.speculator is not None:
             self.speculator.observe(Outcome(request, tree, verdict.nodes, verdict.tokens, logits))
         tokens = request.extend(verdict.tokens)
+        request.grammar_state = constraint.after(tokens)
         accepted = verdict.nodes[: len(tokens) - 1]
         first = len(segment.slots) - len(tree)
         moved = [(first + node, first + i) for i, node in enumerate(accepted) if node != i]
@@ -177,13 +220,8 @@ class Engine:
         """The model's own next token after ``tokens``, from ``logits`` (vocabulary,)."""
         return sample(logits, tokens, request.params)
 
-    def _fail(self, request: Request) -> StepOutput:
-        request.fail(
-            NonFiniteLogitsError(
-                "the model's output is not a number for this request; its weights may be damaged, "
-                "or too large for generate.dtype: try float32"
-            )
-        )
+    def _fail(self, request: Request, error: DraftlineError) -> StepOutput:
+        request.fail(error)
         return StepOutput(request, ())
 
     def _forget(self, request: Request) -> None:

@@ -6,8 +6,12 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from configs.errors import DraftlineError, InputError
+
+if TYPE_CHECKING:
+    from generate.grammar import Grammar, GrammarState
 
 _ids = itertools.count()
 
@@ -67,6 +71,8 @@ class Request:
     params: SamplingParams
     salt: str = ""
     """Requests share cached prefixes only with the same salt (the tenant)."""
+    grammar: Grammar | None = None
+    """What the output must match; None: anything."""
     id: int = field(default_factory=lambda: next(_ids))
     tokens: list[int] = field(init=False)
     computed: int = 0
@@ -81,6 +87,8 @@ class Request:
     drafted: int = 0
     """Draft tokens that were verified, accepted or not."""
     finished: FinishReason | None = None
+    grammar_state: GrammarState | None = None
+    """Where in its grammar the output is; set when it is first scheduled, in the engine's thread."""
     error: DraftlineError | None = None
     """Why it failed; its neighbours go on."""
 

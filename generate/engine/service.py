@@ -13,6 +13,7 @@ import torch
 from configs.errors import DraftlineError
 from generate.engine.engine import Engine
 from generate.engine.request import Request, SamplingParams
+from generate.grammar import Grammar
 
 
 class EngineStoppedError(DraftlineError):
@@ -70,15 +71,21 @@ class EngineService:
         """Tokens that end an answer of this model."""
         return self._engine.runner.eos_ids
 
-    def submit(self, prompt: Sequence[int], params: SamplingParams, salt: str = "") -> TokenStream:
+    def submit(
+        self,
+        prompt: Sequence[int],
+        params: SamplingParams,
+        salt: str = "",
+        grammar: Grammar | None = None,
+    ) -> TokenStream:
         """Queue a request.
 
         Raises:
             InputError: the engine refuses it (see `Engine.check`).
             EngineStoppedError: the service is closed or has failed.
         """
-        self._engine.check(prompt, params)
-        stream = TokenStream(self, Request(tuple(prompt), params, salt))
+        self._engine.check(prompt, params, grammar)
+        stream = TokenStream(self, Request(tuple(prompt), params, salt, grammar))
         with self._wake:
             if self._stopped:
                 raise self._stopped

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from generate.engine.request import Request
+from generate.grammar import GrammarState
 from generate.speculate.calibration import Calibration
 from generate.speculate.drafter import Candidate, Drafter
 from generate.speculate.tree import ROOT, TokenTree
@@ -81,11 +82,14 @@ def propose(
         limit: the most nodes.
         threshold: nodes less likely than this are left out.
         factor: what estimates are multiplied with (`calibration.Record.ratio`).
+
+    A request's grammar keeps out of the tree what it does not allow, whoever proposes it.
     """
     proposal = Proposal()
     states = [(drafter, drafter.begin(request)) for drafter in drafters]
     opened: list[tuple[float, int, int, int, Any]] = []
     depths: list[int] = []
+    places: dict[int, GrammarState | None] = {ROOT: request.grammar_state}
     counter = 0
 
     def open_below(node: int, depth: int, path: float, states: Sequence[tuple[Drafter, Any]]) -> None:
@@ -101,12 +105,16 @@ def propose(
     open_below(ROOT, 0, 1.0, states)
     while opened and len(proposal.tokens) < limit:
         negative, _, parent, token, states = heapq.heappop(opened)
+        place = places[parent]
+        if place is not None and (place := place.advance(token)) is None:
+            continue
         node = len(proposal.tokens)
         depth = 1 if parent == ROOT else depths[parent] + 1
         proposal.tokens.append(token)
         proposal.parents.append(parent)
         proposal.paths.append(-negative)
         depths.append(depth)
+        places[node] = place
         if depth < request.remaining - 1:
             moved = [
                 (drafter, after)

@@ -9,12 +9,17 @@ from configs.settings import GenerateSettings
 from generate.engine.engine import Engine
 from generate.speculate.copying import CopyDrafter
 from generate.speculate.drafter import Drafter
+from generate.speculate.forced import GrammarDrafter
 from generate.speculate.measure import load_costs
 from generate.speculate.planner import Planner
 from generate.speculate.recycling import RecycleDrafter
 from generate.speculate.speculator import Speculator
 
-DRAFTERS: dict[str, Callable[[], Drafter]] = {"copy": CopyDrafter, "recycle": RecycleDrafter}
+DRAFTERS: dict[str, Callable[[], Drafter]] = {
+    "copy": CopyDrafter,
+    "recycle": RecycleDrafter,
+    "grammar": GrammarDrafter,
+}
 
 
 def open_speculator(

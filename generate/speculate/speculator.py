@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from generate.engine.request import Request
+from generate.grammar import GrammarError
 from generate.speculate.build import Proposal, judge, propose
 from generate.speculate.calibration import Calibration, Record
 from generate.speculate.costs import Share
@@ -101,14 +102,17 @@ class Speculator:
         if kept.rest > 0 and self._mix == CHEAP:
             kept.rest -= 1
             return Proposal()
-        kept.proposal = propose(
-            request,
-            drafters,
-            self._calibration,
-            limit=limit,
-            threshold=threshold,
-            factor=kept.record.ratio,
-        )
+        try:
+            kept.proposal = propose(
+                request,
+                drafters,
+                self._calibration,
+                limit=limit,
+                threshold=threshold,
+                factor=kept.record.ratio,
+            )
+        except GrammarError:  # verification meets it too, and ends the request with it
+            return Proposal()
         return kept.proposal
 
     def _rest(self, kept: _Requested, proposal: Proposal, count: int) -> None:
