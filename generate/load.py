@@ -8,6 +8,10 @@ from typing import Any
 
 from configs.errors import ModelError
 from configs.settings import GenerateSettings
+from generate.engine.lean import LeanRunner
+from generate.engine.lean_model import why_not
+from generate.engine.linear import float_linear
+from generate.engine.runner import ModelRunner, load_model
 from generate.engine.service import EngineService
 
 
@@ -26,6 +30,16 @@ def load_tokenizer(folder: Path) -> Any:
         raise ModelError(f"{folder}: its tokenizer cannot be loaded: {reason}") from error
 
 
+def load_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
+    """The fastest runner that the model and its device allow.
+
+    Raises:
+        ModelError: the model cannot be loaded on the wanted device.
+    """
+    model = load_model(folder, device=settings.device, dtype=settings.dtype)
+    return ModelRunner(model) if why_not(model) else LeanRunner(model, float_linear)
+
+
 def load_service(folder: Path, settings: GenerateSettings, costs_file: Path | None = None) -> EngineService:
     """An engine over the folder's model, in a thread that is already running.
 
@@ -38,12 +52,10 @@ def load_service(folder: Path, settings: GenerateSettings, costs_file: Path | No
     import torch
 
     from generate.engine.engine import Engine
-    from generate.engine.runner import ModelRunner
     from generate.speculate.factory import open_speculator
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    runner = ModelRunner.from_folder(folder, device=settings.device, dtype=settings.dtype)
-    engine = Engine(runner, settings)
+    engine = Engine(load_runner(folder, settings), settings)
     engine.speculator = open_speculator(engine, settings, costs_file)
     return EngineService(engine)

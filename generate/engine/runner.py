@@ -30,7 +30,10 @@ class ModelRunner:
     def __init__(self, model: Any) -> None:
         model.set_attn_implementation(attention.register())
         self.model = model.eval()
-        config = model.config.get_text_config()
+        self._describe(model)
+
+    def _describe(self, model: Any) -> None:
+        self.config = config = model.config.get_text_config()
         self.layers = int(config.num_hidden_layers)
         self.heads = int(config.num_attention_heads)
         self.kv_heads = int(getattr(config, "num_key_value_heads", None) or self.heads)
@@ -45,37 +48,8 @@ class ModelRunner:
 
     @classmethod
     def from_folder(cls, folder: Path, *, device: str = "auto", dtype: str = "auto") -> ModelRunner:
-        """Load a model from local files.
-
-        Args:
-            device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
-            dtype: ``auto`` (float32 on the CPU, bfloat16 on CUDA) or a torch dtype's name.
-
-        Raises:
-            ModelError: not a model folder, damaged weights, or no such device.
-        """
-        from transformers import AutoModelForCausalLM
-        from transformers.utils.logging import disable_progress_bar
-
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        if device == "cuda" and not torch.cuda.is_available():
-            raise ModelError(
-                "generate.device is cuda, but torch sees no CUDA device; set generate.device=cpu"
-            )
-        if dtype == "auto":
-            dtype = "bfloat16" if device == "cuda" else "float32"
-        disable_progress_bar()  # commands draw their own
-        try:
-            model, loaded = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
-            )
-        except Exception as error:  # damaged files end in errors of any kind
-            reason = shorten(f"{type(error).__name__}: {error}", 400, placeholder=" ...")
-            raise ModelError(f"{folder}: cannot be loaded as a causal language model: {reason}") from error
-        if missing := sorted(loaded["missing_keys"]):  # transformers would go on with random numbers
-            raise ModelError(f"{folder}: its weights lack {len(missing)} tensors, among them {missing[0]}")
-        return cls(model.to(device))
+        """Load a model from local files; arguments and errors are those of `load_model`."""
+        return cls(load_model(folder, device=device, dtype=dtype))
 
     def bytes_per_token(self) -> int:
         """What one token costs in the KV cache."""
@@ -110,6 +84,38 @@ class ModelRunner:
         )
         logits: Tensor = output.logits[0, : len(batch.logit_rows)].float()
         return logits
+
+
+def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto") -> Any:
+    """Load a causal language model of transformers from local files.
+
+    Args:
+        device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+        dtype: ``auto`` (float32 on the CPU, bfloat16 on CUDA) or a torch dtype's name.
+
+    Raises:
+        ModelError: not a model folder, damaged weights, or no such device.
+    """
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("generate.device is cuda, but torch sees no CUDA device; set generate.device=cpu")
+    if dtype == "auto":
+        dtype = "bfloat16" if device == "cuda" else "float32"
+    disable_progress_bar()  # commands draw their own
+    try:
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
+        )
+    except Exception as error:  # damaged files end in errors of any kind
+        reason = shorten(f"{type(error).__name__}: {error}", 400, placeholder=" ...")
+        raise ModelError(f"{folder}: cannot be loaded as a causal language model: {reason}") from error
+    if missing := sorted(loaded["missing_keys"]):  # transformers would go on with random numbers
+        raise ModelError(f"{folder}: its weights lack {len(missing)} tensors, among them {missing[0]}")
+    return model.to(device).eval()
 
 
 def _context_length(config: Any) -> int:

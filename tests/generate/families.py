@@ -17,6 +17,7 @@ from transformers import (
     PhiConfig,
     PreTrainedConfig,
     Qwen2Config,
+    Qwen3Config,
 )
 
 VOCAB = 320
@@ -48,6 +49,7 @@ FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
     "mixtral": lambda: MixtralConfig(**_shape(num_local_experts=4, num_experts_per_tok=2)),
     "phi": lambda: PhiConfig(**_shape()),
     "qwen2": lambda: Qwen2Config(**_shape()),
+    "qwen3": lambda: Qwen3Config(**_shape(head_dim=16)),
     # Both kinds of layer, so that windows and rotary bases differ within one model.
     "gemma3": lambda: Gemma3TextConfig(
         **_shape(
@@ -67,6 +69,9 @@ def make_model(family: str, folder: Path, seed: int = 0) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(FAMILIES[family](), dtype=torch.float32)
+        for parameter in model.parameters():
+            if parameter.ndim == 1:  # norms begin as ones and biases as zeros, which would hide mistakes
+                parameter.data += 0.2 * torch.randn_like(parameter)
     model.generation_config = GenerationConfig(do_sample=False)
     model.save_pretrained(folder)
     return folder

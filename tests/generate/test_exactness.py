@@ -13,18 +13,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from generate.engine import attention, engine
+from generate.engine import attention, engine, lean, lean_model
 from generate.engine.batch import PackedBatch
 from generate.engine.engine import Engine
 from generate.engine.kv_cache import KVCache
+from generate.engine.lean import LeanRunner
+from generate.engine.lean_attention import plan
+from generate.engine.linear import float_linear
 from generate.engine.request import Request
-from generate.engine.runner import ModelRunner
+from generate.engine.runner import ModelRunner, load_model
 from tests.generate.conftest import generate_settings
 from tests.generate.families import FAMILIES, VOCAB
 from tests.generate.reference import Continuation, Reference, assert_same, run
 
 SMOLLM = "smollm2-135m"
-MODELS = (*FAMILIES, SMOLLM)
+LEAN = tuple(f"lean {family}" for family in lean_model.FAMILIES)
+"""The same tiny models, run by the lean runner; SmolLM2 always is."""
+MODELS = (*FAMILIES, *LEAN, SMOLLM)
 LENGTHS = (5, 17, 40, 1, 33, 64, 9, 25)
 COUNT = 16
 TEXTS = (
@@ -72,10 +77,13 @@ class Pair:
 def pair(tiny_model: Callable[[str], Path], smollm_folder: Path, tokenizer: Any) -> Callable[[str], Pair]:
     @cache
     def build(name: str) -> Pair:
-        folder = smollm_folder if name == SMOLLM else tiny_model(name)
-        real = [tokenizer(text)["input_ids"] for text in TEXTS] if name == SMOLLM else None
+        short, family = name.startswith(("lean ", SMOLLM)), name.removeprefix("lean ")
+        folder = smollm_folder if family == SMOLLM else tiny_model(family)
+        real = [tokenizer(text)["input_ids"] for text in TEXTS] if folder == smollm_folder else None
         prompts = real or random_prompts(LENGTHS)
-        return Pair(ModelRunner.from_folder(folder, device="cpu"), Reference(folder), prompts)
+        model = load_model(folder, device="cpu")
+        runner = LeanRunner(model, float_linear) if short else ModelRunner(model)
+        return Pair(runner, Reference(folder), prompts)
 
     return build
 
@@ -92,6 +100,13 @@ def test_in_a_batch_of_eight_lengths(pair: Callable[[str], Pair], name: str) -> 
     models = pair(name)
     assert len({len(prompt) for prompt in models.prompts}) >= 7
     models.compare(models.engine(max_batch_tokens=512))
+
+
+def test_real_weights_in_the_general_runner(smollm_folder: Path, pair: Callable[[str], Pair]) -> None:
+    """The lean runner has them in all other tests."""
+    known = pair(SMOLLM)
+    models = Pair(ModelRunner.from_folder(smollm_folder, device="cpu"), known.reference, known.prompts)
+    models.compare(models.engine(max_batch_tokens=64))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -130,6 +145,11 @@ def _forgets_the_first(self: KVCache, layer: int, slots: Tensor) -> tuple[Tensor
     return torch.cat([keys[:1] * 0, keys[1:]]), values
 
 
+def _forgets_the_first_in_view(self: KVCache, layer: int, first: int, last: int) -> tuple[Tensor, Tensor]:
+    keys, values = view(self, layer, first, last)
+    return torch.cat([keys[:1] * 0, keys[1:]]), values
+
+
 def _counts_anew(*arguments: Any) -> PackedBatch:
     """Positions that begin at 0 in every chunk."""
     batch = pack(*arguments)
@@ -138,21 +158,33 @@ def _counts_anew(*arguments: Any) -> PackedBatch:
     return batch
 
 
-read, pack = KVCache.read, engine.pack
+read, view, pack = KVCache.read, KVCache.view, engine.pack
 BUGS = {
     "mask": (attention, "causal_mask", _sees_the_future),
-    "cache": (KVCache, "read", _forgets_the_first),
+    "cache copy": (KVCache, "read", _forgets_the_first),
+    "cache view": (KVCache, "view", _forgets_the_first_in_view),
     "positions": (engine, "pack", _counts_anew),
 }
 
 
-@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("bug", ["mask", "cache", "positions"])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_planted_bug_is_seen(
     pair: Callable[[str], Pair], name: str, bug: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = pair(name)
+    if bug == "cache":
+        bug = "cache view" if isinstance(models.runner, LeanRunner) else "cache copy"
     monkeypatch.setattr(*BUGS[bug])
+    with pytest.raises(AssertionError):
+        models.compare(models.engine(max_batch_tokens=512))
+
+
+def test_a_window_of_another_size_is_seen_in_the_lean_runner(
+    pair: Callable[[str], Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = pair("lean mistral")
+    monkeypatch.setattr(lean, "plan", lambda step, window, group: plan(step, window and window + 1, group))
     with pytest.raises(AssertionError):
         models.compare(models.engine(max_batch_tokens=512))
 
