@@ -38,6 +38,7 @@ pytest.importorskip("triton", reason="Triton runs on Linux only")
 Run = Callable[..., Any]
 BUSHY = tuple(node // 3 - 1 for node in range(45))
 CHAIN = tuple(range(-1, 127))
+COMB = tuple(max(-1, node // 2 * 2 - 2) for node in range(128))
 SLOW = (HealthCheck.too_slow,)
 
 
@@ -89,10 +90,17 @@ def test_contexts_in_several_parts(interpreted: Run, case: Case) -> None:
     assert interpreted(compare, case) <= 1
 
 
-@pytest.mark.parametrize("window", [None, 129])
-@pytest.mark.parametrize("parents", [CHAIN, (-1,) * 128, tuple(node // 2 - 1 for node in range(128))])
+@pytest.mark.parametrize("window", [None, 5, 129])
+@pytest.mark.parametrize("parents", [CHAIN, COMB, (-1,) * 128])
 def test_the_largest_trees(interpreted: Run, parents: tuple[int, ...], window: int | None) -> None:
     case = Case((Stretch(4), Stretch(530, parents=parents)), group=3, window=window)
+    assert interpreted(compare, case) <= 1
+
+
+@pytest.mark.parametrize("window", [None, 4400])
+def test_more_parts_than_are_joined_at_once(interpreted: Run, window: int | None) -> None:
+    # A seed whose later parts outweigh the earlier ones: else joining would have nothing to rescale.
+    case = Case((Stretch(5200), Stretch(4300)), group=7, block_size=16, window=window, seed=4)
     assert interpreted(compare, case) <= 1
 
 
