@@ -91,7 +91,7 @@ class GenerateSettings(Section):
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     block_size: PositiveInt
-    kv_cache_mb: PositiveFloat
+    kv_cache_mb: PositiveFloat | None
     max_batch_tokens: PositiveInt
     max_running: PositiveInt
     prefix_cache: bool

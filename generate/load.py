@@ -37,7 +37,18 @@ def load_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
         ModelError: the model cannot be loaded on the wanted device.
     """
     model = load_model(folder, device=settings.device, dtype=settings.dtype)
+    if model.device.type == "cuda":
+        return _cuda_runner(model)
     return ModelRunner(model) if why_not(model) else LeanRunner(model, float_linear)
+
+
+def _cuda_runner(model: Any) -> ModelRunner:
+    """With Triton and CUDA graphs; without Triton (the ``gpu`` extra) by torch alone, slower."""
+    try:
+        from generate.engine.cuda import CudaRunner, cuda_capture
+    except ImportError:
+        return ModelRunner(model)
+    return CudaRunner(model, cuda_capture())
 
 
 def load_service(folder: Path, settings: GenerateSettings, costs_file: Path | None = None) -> EngineService:

@@ -14,6 +14,7 @@ from configs.settings import GenerateSettings
 from generate.engine.batch import Segment, pack
 from generate.engine.blocks import BlockPool
 from generate.engine.constraint import Constraint
+from generate.engine.memory import cache_blocks
 from generate.engine.request import Request, SamplingParams
 from generate.engine.runner import ModelRunner
 from generate.engine.sampling import sample
@@ -62,8 +63,7 @@ class Engine:
         self.runner = runner
         self.speculator = speculator
         """Who drafts; None: one token a step. It may be exchanged between two steps."""
-        block_bytes = settings.block_size * runner.bytes_per_token()
-        count = max(1, int(settings.kv_cache_mb * 2**20) // block_bytes)
+        count = cache_blocks(runner, settings)
         self.pool = BlockPool(count, settings.block_size, reuse=settings.prefix_cache)
         self.cache = runner.new_cache(count * settings.block_size)
         self.scheduler = Scheduler(
