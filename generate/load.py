@@ -36,10 +36,20 @@ def load_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
     Raises:
         ModelError: the model cannot be loaded on the wanted device.
     """
+    if settings.weights_mb is not None:
+        return _streaming_runner(folder, settings)
     model = load_model(folder, device=settings.device, dtype=settings.dtype)
     if model.device.type == "cuda":
         return _cuda_runner(model)
     return ModelRunner(model) if why_not(model) else LeanRunner(model, float_linear)
+
+
+def _streaming_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
+    """A model larger than memory: reading weights makes all steps slow, and large trees nearly free."""
+    model = load_model(folder, device=settings.device, dtype=settings.dtype, weights_mb=settings.weights_mb)
+    runner = ModelRunner(model)
+    runner.identity += f" {settings.weights_mb} MB"
+    return runner
 
 
 def _cuda_runner(model: Any) -> ModelRunner:

@@ -6,6 +6,10 @@ its attention interface is supported here. Nothing is kept in transformers' cach
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+import weakref
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -41,7 +45,7 @@ class ModelRunner:
         self.context_length = _context_length(config)
         self.vocab_size = int(config.vocab_size)
         self.dtype: torch.dtype = model.dtype
-        self.device: torch.device = model.device
+        self.device: torch.device = _device(model)
         self.eos_ids = _eos_ids(model)
         self.identity = f"{type(self).__name__} {model.config.to_json_string()}"
         """Tells models apart whose steps take different times."""
@@ -86,12 +90,16 @@ class ModelRunner:
         return logits
 
 
-def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto") -> Any:
+def load_model(
+    folder: Path, *, device: str = "auto", dtype: str = "auto", weights_mb: float | None = None
+) -> Any:
     """Load a causal language model of transformers from local files.
 
     Args:
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
         dtype: ``auto`` (float32 on the CPU, bfloat16 on CUDA) or a torch dtype's name.
+        weights_mb: weights that stay in the device's memory; the others are read anew in every
+            forward pass, from host memory or from the files. None: all stay.
 
     Raises:
         ModelError: not a model folder, damaged weights, or no such device.
@@ -106,16 +114,47 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto") -> An
     if dtype == "auto":
         dtype = "bfloat16" if device == "cuda" else "float32"
     disable_progress_bar()  # commands draw their own
+    places = {} if weights_mb is None else _places(device, weights_mb)
     try:
         model, loaded = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
+            folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True, **places
         )
     except Exception as error:  # damaged files end in errors of any kind
+        shutil.rmtree(places.get("offload_folder", ""), ignore_errors=True)
         reason = shorten(f"{type(error).__name__}: {error}", 400, placeholder=" ...")
         raise ModelError(f"{folder}: cannot be loaded as a causal language model: {reason}") from error
     if missing := sorted(loaded["missing_keys"]):  # transformers would go on with random numbers
         raise ModelError(f"{folder}: its weights lack {len(missing)} tensors, among them {missing[0]}")
-    return model.to(device).eval()
+    if weights_mb is None:
+        return model.to(device).eval()
+    weakref.finalize(model, shutil.rmtree, places["offload_folder"], ignore_errors=True)
+    return model.eval()
+
+
+def _places(device: str, weights_mb: float) -> dict[str, Any]:
+    """How transformers is told to stream weights (accelerate's offloading, layer by layer)."""
+    here: int | str = 0 if device == "cuda" else "cpu"
+    return {
+        "device_map": "auto",
+        "max_memory": {here: int(weights_mb * 2**20), **_host_memory(device)},
+        # Weights whose file has them in another form (mixtures of experts) are written there once.
+        "offload_folder": tempfile.mkdtemp(prefix="draftline-weights-"),
+    }
+
+
+def _host_memory(device: str) -> dict[str, int]:
+    """What a card's weights may take in host memory before they are read from the files: half of it."""
+    if device != "cuda":
+        return {}
+    return {"cpu": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2}
+
+
+def _device(model: Any) -> torch.device:
+    """Where the model computes, which streamed weights do not tell."""
+    if model.device.type != "meta":
+        return torch.device(model.device)
+    cards = [place for place in model.hf_device_map.values() if isinstance(place, int)]
+    return torch.device("cuda", cards[0]) if cards else torch.device("cpu")
 
 
 def _context_length(config: Any) -> int:
