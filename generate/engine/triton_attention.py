@@ -45,6 +45,8 @@ def triton_paged_attention(
 ) -> tuple[Tensor, None]:
     """Attend a packed step; arguments and result are those of `attention.paged_attention`."""
     layer = int(module.layer_idx)  # type: ignore[arg-type]
+    if step.observer is not None:
+        step.observer(layer, query[0], scaling)
     step.cache.write(layer, step.slots, key[0].transpose(0, 1), value[0].transpose(0, 1))
     group = query.shape[1] // key.shape[1]
     height = Tiling.of(query.shape[3], query.dtype).max_height

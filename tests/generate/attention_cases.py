@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from generate.engine import attention
-from generate.engine.batch import PackedBatch, Segment, slots_of
+from generate.engine.batch import Observer, PackedBatch, Segment, slots_of
 from generate.engine.engine import Engine
 from generate.engine.kv_cache import KVCache
 from generate.engine.request import SamplingParams
@@ -173,11 +173,14 @@ def expected(case: Case) -> Tensor:
     return _call(attention.paged_attention, case, step, [tensor.float() for tensor in inputs])
 
 
-def found(case: Case, device: str = "cpu", bug: Bug | None = None) -> Tensor:
+def found(
+    case: Case, device: str = "cpu", bug: Bug | None = None, observer: Observer | None = None
+) -> Tensor:
     """What the kernels say; ``bug`` tampers with the plan."""
     from generate.engine import triton_attention
 
     step, inputs = make_step(case, device)
+    step = replace(step, observer=observer)
     if bug is not None:
         height = Tiling.of(case.head_dim, inputs[0].dtype).max_height
         step.plans[AttentionPlan, case.group, case.window, height] = bug(make_plan(case, step, height))

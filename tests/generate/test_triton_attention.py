@@ -133,6 +133,16 @@ def test_intermediate_results_stay_small(case: Case) -> None:
     assert plan.shape.partials * case.group * 4 <= sum(len(s.slots) for s in step.segments) * 2 * 2 / 8
 
 
+def test_an_observer_sees_the_queries(interpreted: Run) -> None:
+    assert interpreted(_observed, Case((Stretch(3, 2), Stretch(5)), group=2)) == [(1, (2, 3, 64), 0.2)]
+
+
+def _observed(case: Case) -> list[Any]:
+    seen: list[Any] = []
+    found(case, observer=lambda layer, queries, scaling: seen.append((layer, tuple(queries.shape), scaling)))
+    return seen
+
+
 # Padding, and steps that follow each other in one plan's tensors
 
 ROOM = {"tiles": 40, "segments": 9, "rows": 400, "blocks": 900, "words": 5, "splits": 9}
