@@ -38,7 +38,11 @@ def load_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
     """
     if settings.weights_mb is not None:
         return _streaming_runner(folder, settings)
-    model = load_model(folder, device=settings.device, dtype=settings.dtype)
+    return runner_for(load_model(folder, device=settings.device, dtype=settings.dtype))
+
+
+def runner_for(model: Any) -> ModelRunner:
+    """The fastest runner that a loaded model and its device allow."""
     if model.device.type == "cuda":
         return _cuda_runner(model)
     return ModelRunner(model) if why_not(model) else LeanRunner(model, float_linear)

@@ -70,12 +70,14 @@ def make_cells(
     contexts: Sequence[int],
     max_tokens: int,
     capacity: int,
+    most_groups: int | None = None,
 ) -> tuple[list[Cell], list[str]]:
     """The cells, and a sentence for every prompt that is left out of them.
 
     Args:
         contexts: tokens that prompt and answer fill; none: prompts as they are.
         capacity: tokens of the model's context.
+        most_groups: of a cell; None: as many as the prompts make.
 
     Raises:
         InputError: a context is longer than the model's or too short for the answer, or no prompt fits.
@@ -87,7 +89,7 @@ def make_cells(
         size = context - max_tokens
         fitted = [fit(prompt, padding, number, size) for number, prompt in enumerate(prompts)]
         cut = sum(len(prompt.head) + len(prompt.tail) > size for prompt in prompts)
-        cells += [Cell(batch, context, group(fitted, batch), cut) for batch in batches]
+        cells += [Cell(batch, context, group(fitted, batch)[:most_groups], cut) for batch in batches]
     if not contexts:
         fitting = []
         for prompt in prompts:
@@ -100,7 +102,7 @@ def make_cells(
         if not fitting:
             raise InputError(f"{left_out[0]}, and so are all others; give shorter prompts")
         middle = round(median(len(ids) for ids in fitting)) + max_tokens
-        cells = [Cell(batch, middle, group(fitting, batch)) for batch in batches]
+        cells = [Cell(batch, middle, group(fitting, batch)[:most_groups]) for batch in batches]
     return cells, left_out
 
 

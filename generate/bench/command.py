@@ -13,8 +13,9 @@ from configs.errors import ExitCode, InputError
 from generate.bench.prompts import read_lines
 
 if TYPE_CHECKING:
+    from generate.bench.options import Options
     from generate.bench.run import Run
-    from generate.bench.setup import Bench, Options
+    from generate.bench.setup import Bench
 
 TEXTS = ("copyable", "fresh", "adversarial")
 DUMMY_CONTEXT = 2048
@@ -55,14 +56,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_whole(1),
         default=5,
         metavar="N",
-        help="least number of rounds in a cell of batch and context (default 5); every prompt is in one",
+        help="least number of rounds in a cell of batch and context (default 5); all prompts of the file are "
+        "in some, in full batches",
     )
     add(
         "--systems",
         type=_names,
         metavar="NAME,...",
         help="transformers, transformers-lookup, transformers-assisted, llama.cpp, plain, auto, or a drafter "
-        "alone: copy, recycle (default: all that can run here)",
+        "alone: copy, recycle, grammar (default: all that can run here)",
     )
     add(
         "--drafters",
@@ -83,6 +85,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="let answers end by themselves (default: all are --max-tokens)",
     )
     add("--draft-model", metavar="NAME", help="for transformers-assisted: a model of the same vocabulary")
+    add(
+        "--schema",
+        type=Path,
+        metavar="FILE.json",
+        help="let all answers be JSON of this schema: what does the grammar drafter bring? Ours only",
+    )
     add("--gguf", type=Path, metavar="FILE", help="for llama.cpp: the model's GGUF file")
     add(
         "--picture",
@@ -122,7 +130,7 @@ def bench(context: Context) -> int:
 
 
 def _options(context: Context) -> Options:
-    from generate.bench.setup import SYSTEMS, Options
+    from generate.bench.options import SYSTEMS, Options
     from generate.speculate.factory import DRAFTERS
 
     args = context.args
@@ -135,11 +143,13 @@ def _options(context: Context) -> Options:
         batches=args.batch,
         contexts=args.context,
         max_tokens=args.max_tokens,
+        rounds=args.pairs,
         systems=args.systems,
         drafters=drafters or None,
         text=args.text,
         draft_model=args.draft_model,
         gguf=args.gguf,
+        schema=args.schema,
         stop_at_eos=args.stop_at_eos,
     )
 
@@ -169,6 +179,8 @@ def _show(context: Context, measurement: Bench, runs: Sequence[Run], facts: dict
         file = args.picture or context.settings.home / "bench.svg"
         title = f"{measurement.facts['model']}, {measurement.facts['text']} text"
         meta["picture"] = _write(file, picture.draw(rows, title), context.note)
+    elif facts["complete"]:
+        context.note("nothing to time: every answer ended with its first token")
     if args.json:
         context.emit({"meta": meta, "rows": rows})
         return

@@ -23,8 +23,8 @@ from generate.engine.batch import pack
 from generate.engine.engine import Engine
 from generate.engine.kv_cache import KVCache
 from generate.engine.request import Request, SamplingParams
-from generate.engine.runner import ModelRunner
 from generate.engine.scheduler import Scheduled
+from generate.load import runner_for
 from generate.speculate.tree import TokenTree
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -125,11 +125,11 @@ def _open(shape: str, settings: GenerateSettings, batch: int, context: int) -> E
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     # Half a block more, so that dividing by its size gives this number again.
     megabytes = (blocks + 0.5) * settings.block_size * token / 2**20
-    return Engine(ModelRunner(model), settings.model_copy(update={"kv_cache_mb": megabytes}))
+    return Engine(runner_for(model), settings.model_copy(update={"kv_cache_mb": megabytes}))
 
 
 def _place(settings: GenerateSettings) -> tuple[torch.device, torch.dtype]:
-    """The device and type that `ModelRunner.from_folder` would take."""
+    """The device and type that `load_model` would take."""
     here = torch.cuda.is_available()
     if settings.device == "cuda" and not here:
         raise InputError("generate.device is cuda, but torch sees no CUDA device; set generate.device=cpu")

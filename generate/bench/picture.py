@@ -19,7 +19,8 @@ PEERS = ("#bbbbbb", "#999999", "#777777", "#555555", "#dddddd")
 OURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#0072b2", "#d55e00")
 HEIGHT, LEFT, TOP, BOTTOM = 240, 64, 40, 44
 BAR, GROUP_GAP, PANEL_GAP, LEGEND_LINE = 22, 28, 48, 20
-TICKS = 5
+TICKS = 6
+"""The most steps of the axis."""
 
 
 def draw(rows: Sequence[Row], title: str) -> str:
@@ -27,17 +28,17 @@ def draw(rows: Sequence[Row], title: str) -> str:
     names = list(dict.fromkeys(name_of(row) for row in rows))
     colours = _colours(rows, names)
     contexts = list(dict.fromkeys(row["context"] for row in rows))
-    top = _nice(max(row["high"] for row in rows))
+    ticks = _ticks(max(row["high"] for row in rows))
     bars: list[str] = []
     x = float(LEFT)
     for context in contexts:
         panel = [row for row in rows if row["context"] == context]
-        drawn, width = _panel(panel, names, colours, x, top)
+        drawn, width = _panel(panel, names, colours, x, ticks[-1])
         bars += drawn
         x += width + PANEL_GAP
     width = max(x - PANEL_GAP + 20, 480.0)
     base = TOP + HEIGHT + BOTTOM
-    parts = [*_axis(top, width), *bars, *_legend(names, colours, base)]
+    parts = [*_axis(ticks, width), *bars, *_legend(names, colours, base)]
     height = base + LEGEND_LINE * math.ceil(len(names) / 2) + 16
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
@@ -95,15 +96,14 @@ def _bar(row: Row, colour: str, x: float, top: float) -> list[str]:
     ]
 
 
-def _axis(top: float, width: float) -> list[str]:
+def _axis(ticks: Sequence[float], width: float) -> list[str]:
     parts = [
         f'<text transform="rotate(-90)" x="{-(TOP + HEIGHT / 2):.0f}" y="14" text-anchor="middle">'
         "tokens/s (decoding, whole batch)</text>"
     ]
-    for tick in range(TICKS + 1):
-        value = top * tick / TICKS
-        y = _y(value, top)
-        stroke = "#222" if tick == 0 else "#e6e6e6"
+    for value in ticks:
+        y = _y(value, ticks[-1])
+        stroke = "#e6e6e6" if value else "#222"
         parts.append(f'<path d="M{LEFT - 6} {y:.1f}H{width - 12:.0f}" stroke="{stroke}"/>')
         parts.append(f'<text x="{LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
     return parts
@@ -130,8 +130,8 @@ def _y(value: float, top: float) -> float:
     return TOP + HEIGHT * (1 - value / top)
 
 
-def _nice(value: float) -> float:
-    """The next number above that divides into ticks people can read."""
+def _ticks(value: float) -> list[float]:
+    """From 0 to the first tick that is not below the value, in steps that people can read."""
     power = 10 ** math.floor(math.log10(value / TICKS))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power * TICKS >= value)
-    return float(step * TICKS)
+    return [step * number for number in range(math.ceil(value / step) + 1)]

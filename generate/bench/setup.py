@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -19,41 +18,18 @@ from generate.bench.cells import Cell, Padding, make_cells
 from generate.bench.hard import AdversarialDrafter, fresh_lines
 from generate.bench.llamacpp import LlamaCppSystem, find_gguf, installed
 from generate.bench.memory import available_bytes, gigabytes
+from generate.bench.options import PEERS, SINGLE, Options, wanted
 from generate.bench.prompts import Line, tokenize
 from generate.bench.rows import Gap
 from generate.bench.systems import EngineHost, EngineSystem, System, type_name
 from generate.engine.engine import Engine
 from generate.engine.request import SamplingParams
-from generate.engine.runner import ModelRunner
-from generate.load import load_tokenizer
+from generate.grammar import Grammar, GrammarCompiler
+from generate.load import load_runner, load_tokenizer
 from generate.speculate.costs import GRID
-from generate.speculate.factory import DRAFTERS, open_speculator
+from generate.speculate.factory import open_speculator
 from generate.speculate.measure import CONTEXT
 from generate.speculate.speculator import Speculator
-
-PEERS = ("transformers", "transformers-lookup", "transformers-assisted", "llama.cpp")
-SYSTEMS = (*PEERS, *DRAFTERS, "plain", "auto")
-SINGLE = frozenset(PEERS) - {"transformers"}
-"""Take one prompt at a time."""
-
-Text = Literal["copyable", "fresh", "adversarial"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line asks for."""
-
-    batches: tuple[int, ...] = (1,)
-    contexts: tuple[int, ...] = ()
-    max_tokens: int = 64
-    systems: tuple[str, ...] | None = None
-    """None: all that can run here."""
-    drafters: tuple[str, ...] | None = None
-    """None: those of the settings."""
-    text: Text = "copyable"
-    draft_model: str | None = None
-    gguf: Path | None = None
-    stop_at_eos: bool = False
 
 
 @dataclass
@@ -77,14 +53,15 @@ class _Builder:
         self.settings = settings
         self.notes: list[str] = []
         self.drafters = options.drafters or tuple(settings.generate.drafters)
-        self.wanted = _wanted(options, self.drafters)
+        self.wanted = wanted(options, self.drafters)
         if settings.generate.threads:
             torch.set_num_threads(settings.generate.threads)
         self.folder = model_path(settings.models.answer, settings, role="answer")
-        self.runner = ModelRunner.from_folder(
-            self.folder, device=settings.generate.device, dtype=settings.generate.dtype
-        )
-        self.eos_ids = self.runner.eos_ids if options.stop_at_eos else frozenset[int]()
+        self.tokenizer = load_tokenizer(self.folder)
+        self.runner = load_runner(self.folder, settings.generate)
+        self.eos_ids = frozenset[int]()
+        if options.stop_at_eos or options.schema:  # a complete JSON value has nothing after it
+            self.eos_ids = self.runner.eos_ids
 
     def build(self, note: Callable[[str], None]) -> Bench:
         cells, left_out = self._cells()
@@ -100,18 +77,17 @@ class _Builder:
         return Bench(cells, systems, gap, self._facts(cells), left_out)
 
     def _cells(self) -> tuple[list[Cell], list[str]]:
-        tokenizer = load_tokenizer(self.folder)
-        lines = self.lines
-        if self.options.text == "fresh":
-            lines = fresh_lines(chat=tokenizer.chat_template is not None)
-        padding = Padding(self.lines, tokenizer)
+        fresh = self.options.text == "fresh"
+        lines = fresh_lines(chat=self.tokenizer.chat_template is not None) if fresh else self.lines
+        padding = Padding(self.lines, self.tokenizer)
         cells, left_out = make_cells(
-            [tokenize(line, tokenizer) for line in lines],
+            [tokenize(line, self.tokenizer) for line in lines],
             padding,
             batches=self.options.batches,
             contexts=self.options.contexts,
             max_tokens=self.options.max_tokens,
             capacity=self.runner.context_length,
+            most_groups=self.options.rounds if fresh else None,
         )
         if padding.repeated:
             self.notes.append("the file's passages are too few for this context: some pad a prompt twice")
@@ -214,8 +190,18 @@ class _Builder:
             seed=self.settings.answer.seed,
             eos_ids=self.eos_ids,
         )
-        host = EngineHost(engine, params, type_name(self.runner.dtype))
+        weights = getattr(self.runner, "weights", type_name(self.runner.dtype))
+        host = EngineHost(engine, params, weights, self._grammar())
         return [self._our(name, host, settings) for name in self.wanted if name not in PEERS]
+
+    def _grammar(self) -> Grammar | None:
+        if self.options.schema is None:
+            return None
+        try:
+            schema = self.options.schema.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"--schema {self.options.schema}: cannot be read: {error}") from None
+        return GrammarCompiler(self.tokenizer, self.runner.vocab_size, self.eos_ids).json_schema(schema)
 
     def _our(self, name: str, host: EngineHost, settings: GenerateSettings) -> EngineSystem:
         if name == "plain":
@@ -254,18 +240,3 @@ def prepare(
         ModelError: a model is not here or damaged.
     """
     return _Builder(lines, options, settings).build(note)
-
-
-def _wanted(options: Options, drafters: Sequence[str]) -> tuple[str, ...]:
-    """Names of the systems to measure, in the order of `SYSTEMS`: plain and auto are neighbours."""
-    usual = [*PEERS, "plain", *drafters, "auto"] if options.text == "copyable" else ["plain", "auto"]
-    if options.draft_model is None and "transformers-assisted" in usual:
-        usual.remove("transformers-assisted")
-    names = set(options.systems or usual)
-    if "transformers-assisted" in names and options.draft_model is None:
-        raise InputError("transformers-assisted needs a draft model: name one with --draft-model")
-    if options.text == "fresh" and (others := sorted(names.intersection(PEERS))):
-        raise InputError(f"--text fresh is sampled, and {others[0]} would draw other text; leave it out")
-    if "auto" in names:
-        names.add("plain")
-    return tuple(name for name in SYSTEMS if name in names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Protocol
 
@@ -18,6 +18,7 @@ import torch
 from generate.bench.cells import Group
 from generate.engine.engine import Engine
 from generate.engine.request import Request, SamplingParams
+from generate.grammar import Grammar
 from generate.speculate.drafter import Drafter, ModelDrafter
 from generate.speculate.speculator import Speculator
 
@@ -87,10 +88,13 @@ def type_name(dtype: torch.dtype) -> str:
 class EngineHost:
     """The engine that all our systems run on."""
 
-    def __init__(self, engine: Engine, params: SamplingParams, weights: str) -> None:
+    def __init__(
+        self, engine: Engine, params: SamplingParams, weights: str, grammar: Grammar | None = None
+    ) -> None:
         self.engine = engine
         self.weights = weights
         self._params = params
+        self._grammar = grammar
         self._held: Group | None = None
         self._ttft = 0.0
 
@@ -99,7 +103,8 @@ class EngineHost:
         if self._held is not group:
             self.engine.pool.clear()
             self.engine.speculator = None
-            self._ttft = median(self._first_tokens(self._add(group, SamplingParams(max_tokens=1))))
+            requests = self._add(group, replace(self._params, max_tokens=1))
+            self._ttft = median(self._first_tokens(requests))
             self._held = group
         return self._ttft
 
@@ -131,7 +136,7 @@ class EngineHost:
         self._held = None
 
     def _add(self, group: Group, params: SamplingParams) -> list[Request]:
-        return [self.engine.add(prompt, params) for prompt in group]
+        return [self.engine.add(prompt, params, grammar=self._grammar) for prompt in group]
 
     @torch.inference_mode()
     def _first_tokens(self, requests: Sequence[Request]) -> list[float]:

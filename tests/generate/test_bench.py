@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
     fast.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<answer>"
     fast.save_pretrained(folder)
     return folder
@@ -175,6 +175,7 @@ def test_hard_texts_compare_auto_with_plain(
     found = result(capsys)
     assert names(found["rows"]) == [("plain", None), ("auto", None)]
     assert [row["identical"] for row in found["rows"]] == [1, 1]  # sampled, too: drafts change no token
+    assert [row["runs"] for row in found["rows"]] == [3, 3]
     assert found["meta"]["text"] == text
     if text == "adversarial":
         assert found["meta"]["drafters"] == ["adversarial"]
@@ -183,13 +184,44 @@ def test_hard_texts_compare_auto_with_plain(
 def test_answers_may_end_by_themselves(
     bench: Bench, prompts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Any even token ends an answer; peers and the engine agree on where."""
-    monkeypatch.setattr("generate.engine.runner._eos_ids", lambda model: frozenset(range(0, 320, 2)))
+    """Any fourth token ends an answer; peers and the engine agree on where."""
+    monkeypatch.setattr("generate.engine.runner._eos_ids", lambda model: frozenset(range(0, 320, 4)))
     words = ("--max-tokens", 40, "--batch", "1,2", "--pairs", 1, "--stop-at-eos", "--json")
     assert bench("--prompts", prompts, *words) == 0
     rows = result(capsys)["rows"]
     assert rows
     assert all(row["identical"] == 1 for row in rows)
+
+
+def test_answers_that_end_at_once_have_no_speed(
+    bench: Bench, prompts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("generate.engine.runner._eos_ids", lambda model: frozenset(range(320)))
+    assert bench("--prompts", prompts, "--pairs", 1, "--stop-at-eos", "--json") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["rows"] == []
+    assert "every answer ended with its first token" in captured.err
+
+
+def test_answers_of_a_schema_are_drafted_by_the_grammar(
+    bench: Bench,
+    prompts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("generate.engine.runner._eos_ids", lambda model: frozenset({256}))
+    schema = {"properties": {"place of the thing": {"type": "boolean"}}, "required": ["place of the thing"]}
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps({"type": "object", **schema}), encoding="utf-8")
+    words = ("--prompts", prompts, "--schema", file, "--pairs", 1, "--json")
+    assert bench(*words) == 0
+    rows = {row["system"]: row for row in result(capsys)["rows"]}
+    assert list(rows) == ["plain", "copy", "grammar", "recycle", "auto"]
+    assert all(row["identical"] == 1 for row in rows.values())
+    assert rows["grammar"]["tokens_per_step"] > 1
+    assert bench(*words, "--systems", "transformers") == 2
+    assert "would write other text; leave it out" in capsys.readouterr().err
 
 
 def test_ctrl_c_prints_what_is_done(
