@@ -39,7 +39,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield lambda function, *arguments: pool.submit(function, *arguments).result()
 
 
-@pytest.mark.parametrize(("head_dim", "dtype"), [(64, "bfloat16"), (128, "float32")])
+@pytest.mark.parametrize(("head_dim", "dtype"), [(64, "bfloat16")])
 def test_attention_compiles(compiled: Run, head_dim: int, dtype: str) -> None:
     _assert_fits(compiled(_attend_for, 90, head_dim, dtype, True, 30.0))
 
