@@ -146,8 +146,8 @@ def _parse(
         sub = subparsers.add_parser(
             command.name,
             help=command.help + (" (the default command)" if is_default else ""),
-            description=command.help,
-            epilog=command.epilog or None,
+            description=f"{description}\n\n{command.name}: {command.help}" if is_default else command.help,
+            epilog=_epilog(command, commands, prog) if is_default else command.epilog or None,
             prog=prog if is_default else f"{prog} {command.name}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
@@ -156,6 +156,16 @@ def _parse(
         command.configure(sub)
         sub.set_defaults(command=command)
     return parser.parse_args(arguments)
+
+
+def _epilog(default: Command, commands: Sequence[Command], prog: str) -> str:
+    """What follows the default command's options: its examples, and the other commands."""
+    others = [command for command in commands if command is not default]
+    width = max((len(command.name) for command in others), default=0)
+    listed = [f"  {command.name:{width}}  {command.help}" for command in others]
+    if listed:
+        listed = [f"other commands ({prog} COMMAND --help):", *listed]
+    return "\n".join(filter(None, [default.epilog, "\n".join(listed)]))
 
 
 def _command_first(arguments: list[str], names: Sequence[str], default: str | None) -> list[str]:
@@ -175,7 +185,7 @@ def _command_first(arguments: list[str], names: Sequence[str], default: str | No
             index += 1
         else:
             break
-    if default is None or arguments[:1] in (["-h"], ["--help"], ["--version"]):
+    if default is None or arguments[:1] == ["--version"]:
         return arguments
     return [default, *arguments]
 

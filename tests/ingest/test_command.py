@@ -52,7 +52,7 @@ def test_a_first_run_prints_one_object_and_a_second_loads_no_model(docs: Path, h
 
 def test_help_names_the_commands(capfd: pytest.CaptureFixture[str]) -> None:
     for words, expected in (
-        (["--help"], ("sync", "status", "remove", "(the default command)")),
+        (["--help"], ("sync:", "status", "remove", "--tenant", "other commands")),
         (["sync", "--help"], ("--convert-only", "--tenant", "--access", "--json", "examples:")),
         (["remove", "--help"], ("PATH",)),
     ):
