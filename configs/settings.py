@@ -43,6 +43,7 @@ class Section(BaseModel):
 
 class ModelSettings(Section):
     answer: str
+    draft: str | None
     embed: str
     allow_download: bool
 
@@ -97,8 +98,11 @@ class GenerateSettings(Section):
     max_running: PositiveInt
     prefix_cache: bool
     speculate: Literal["auto", "always", "off"]
-    drafters: list[Literal["copy", "recycle", "grammar"]]
+    drafters: list[Literal["copy", "recycle", "grammar", "streaming", "snapkv", "model"]]
     draft_tokens: Annotated[int, Field(gt=0, le=128)]
+    draft_depth: Annotated[int, Field(gt=0, le=64)]
+    draft_budget: Annotated[int, Field(ge=64)]
+    draft_cache_mb: PositiveFloat
     threads: PositiveInt | None
 
 

@@ -259,5 +259,7 @@ def open_answerer(settings: Settings) -> Answerer:
     retriever = open_retriever(settings)
     from generate.load import load_service, load_tokenizer
 
-    service = load_service(folder, settings.generate, settings.models_dir / COSTS_FILE)
+    name = settings.models.draft
+    draft = model_path(name, settings, role="answer") if name else None
+    service = load_service(folder, settings.generate, settings.models_dir / COSTS_FILE, draft)
     return Answerer(retriever, service, load_tokenizer(folder), settings.answer)

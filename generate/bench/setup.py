@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -25,9 +25,9 @@ from generate.bench.systems import EngineHost, EngineSystem, System, type_name
 from generate.engine.engine import Engine
 from generate.engine.request import SamplingParams
 from generate.grammar import Grammar, GrammarCompiler
-from generate.load import load_runner, load_tokenizer
+from generate.load import load_draft, load_runner, load_tokenizer
 from generate.speculate.costs import GRID
-from generate.speculate.factory import open_speculator
+from generate.speculate.factory import DraftModel, open_speculator
 from generate.speculate.measure import CONTEXT
 from generate.speculate.speculator import Speculator
 
@@ -211,13 +211,20 @@ class _Builder:
         costs_file = self.settings.models_dir / COSTS_FILE
 
         def open_own() -> Speculator | None:
-            speculator = open_speculator(host.engine, own, costs_file)
+            speculator = open_speculator(host.engine, own, costs_file, self._load_draft())
             if self.options.text != "adversarial" or name != "auto" or speculator is None:
                 return speculator
             wrong = [AdversarialDrafter(self.runner.vocab_size)]
             return Speculator(wrong, limit=own.draft_tokens, planner=speculator.planner)
 
         return EngineSystem(name, host, open_own)
+
+    def _load_draft(self) -> Callable[[], DraftModel] | None:
+        name = self.options.draft_model or self.settings.models.draft
+        if name is None:
+            return None
+        folder = model_path(name, self.settings, role="answer")
+        return partial(load_draft, folder, self.folder, self.settings.generate)
 
     def _facts(self, cells: Sequence[Cell]) -> dict[str, Any]:
         return {

@@ -3,40 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from configs.errors import InputError
 from configs.settings import GenerateSettings
 from generate.engine.engine import Engine
+from generate.engine.runner import ModelRunner
 from generate.speculate.copying import CopyDrafter
 from generate.speculate.drafter import Drafter
 from generate.speculate.forced import GrammarDrafter
 from generate.speculate.measure import load_costs
+from generate.speculate.model import DraftModelDrafter
 from generate.speculate.planner import Planner
 from generate.speculate.recycling import RecycleDrafter
+from generate.speculate.sparse import SparseDrafter
 from generate.speculate.speculator import Speculator
+from generate.speculate.vocabulary import VocabularyMap
 
-DRAFTERS: dict[str, Callable[[], Drafter]] = {
+CHEAP: dict[str, Callable[[], Drafter]] = {
     "copy": CopyDrafter,
     "recycle": RecycleDrafter,
     "grammar": GrammarDrafter,
 }
+"""Drafters that run no model."""
+DRAFTERS = (*CHEAP, "streaming", "snapkv", "model")
+
+
+@dataclass(frozen=True)
+class DraftModel:
+    """A loaded draft model, and what its tokens are to the target; None: the same."""
+
+    runner: ModelRunner
+    vocabulary: VocabularyMap | None
+
+
+LoadDraft = Callable[[], DraftModel]
 
 
 def open_speculator(
-    engine: Engine, settings: GenerateSettings, costs_file: Path | None = None
+    engine: Engine,
+    settings: GenerateSettings,
+    costs_file: Path | None = None,
+    load_draft: LoadDraft | None = None,
 ) -> Speculator | None:
     """The speculator that the settings ask for; None where they ask for none.
 
     Args:
         engine: has not run yet, since measuring step costs overwrites its cache.
         costs_file: where measured step costs are kept.
+        load_draft: loads the draft model, if one is named.
+
+    Raises:
+        InputError: the drafter ``model`` without a draft model.
     """
     if settings.speculate == "off" or not settings.drafters:
         return None
+    drafters = open_drafters(settings.drafters, engine, settings, load_draft)
     planner = Planner(load_costs(engine, costs_file)) if settings.speculate == "auto" else None
-    return Speculator(open_drafters(settings.drafters), limit=settings.draft_tokens, planner=planner)
+    return Speculator(drafters, limit=settings.draft_tokens, planner=planner, depth=settings.draft_depth)
 
 
-def open_drafters(names: Sequence[str]) -> list[Drafter]:
-    """New drafters, by name."""
-    return [DRAFTERS[name]() for name in dict.fromkeys(names)]
+def open_drafters(
+    names: Sequence[str], engine: Engine, settings: GenerateSettings, load_draft: LoadDraft | None = None
+) -> list[Drafter]:
+    """New drafters for an engine, by name."""
+    sparse = partial(
+        SparseDrafter,
+        engine.runner,
+        engine.cache,
+        engine.pool,
+        budget=settings.draft_budget,
+        depth=settings.draft_depth,
+        cache_mb=settings.draft_cache_mb,
+    )
+    found: list[Drafter] = []
+    for name in dict.fromkeys(names):
+        if name in CHEAP:
+            found.append(CHEAP[name]())
+        elif name == "streaming":
+            found.append(sparse(policy="streaming"))
+        elif name == "snapkv":
+            found.append(sparse(policy="snapkv"))
+        else:
+            found.append(_draft_model(engine, settings, load_draft))
+    return found
+
+
+def _draft_model(engine: Engine, settings: GenerateSettings, load_draft: LoadDraft | None) -> Drafter:
+    if load_draft is None:
+        raise InputError("generate.drafters has model, but no draft model is named: set models.draft")
+    draft = load_draft()
+    return DraftModelDrafter(
+        draft.runner,
+        vocab_size=engine.runner.vocab_size,
+        vocabulary=draft.vocabulary,
+        block_size=settings.block_size,
+        cache_mb=settings.draft_cache_mb,
+    )

@@ -17,7 +17,7 @@ from configs.errors import InputError
 from configs.settings import Settings, load_settings
 from generate.answer import ABSTENTION, UNSUPPORTED, Answer, Answerer, Delta, Finished, Found, open_answerer
 from generate.engine.engine import ContextOverflowError
-from generate.speculate.factory import open_drafters
+from generate.speculate.factory import CHEAP
 from generate.speculate.speculator import Speculator
 from retrieve.filters import Filter, MatchValue
 from retrieve.schema import Chunk, Document
@@ -279,7 +279,7 @@ def test_text_and_citations_are_the_same_without_drafts(answerer: Answerer, temp
     free = with_settings(answerer, lead=0, min_support=0.0, max_tokens=40, temperature=temperature)
     before = engine.speculator
     try:
-        engine.speculator = Speculator(open_drafters(["copy", "recycle"]), limit=16, planner=None)
+        engine.speculator = Speculator([CHEAP["copy"](), CHEAP["recycle"]()], limit=16, planner=None)
         drafted = free.ask("What does a red lamp on the pump mean?")
         engine.speculator = None
         plain = free.ask("What does a red lamp on the pump mean?")

@@ -15,14 +15,18 @@ from hypothesis import strategies as st
 from generate.engine.engine import Engine, NonFiniteLogitsError
 from generate.engine.request import FinishReason, SamplingParams
 from generate.engine.runner import ModelRunner
-from generate.speculate.factory import DRAFTERS, open_drafters
+from generate.speculate.factory import CHEAP, open_drafters
 from generate.speculate.speculator import Speculator
+from tests.generate.conftest import generate_settings
 from tests.generate.drafters import OracleDrafter
 from tests.generate.families import FAMILIES, VOCAB
 from tests.generate.reference import Reference
 from tests.generate.test_exactness import COUNT, MODELS, SMOLLM, Pair, pair
 
 assert pair  # the fixture
+SAMPLE = [*FAMILIES, pytest.param(SMOLLM, marks=pytest.mark.deep)]
+"""Where the tiny models say enough by default; the real one joins in the long sweep."""
+SETTINGS = generate_settings()
 
 
 def oracle(models: Pair, prompts: Sequence[Sequence[int]], count: int = COUNT, **how: Any) -> Speculator:
@@ -50,7 +54,7 @@ def test_trees_alone_and_in_a_batch(pair: Callable[[str], Pair], name: str) -> N
         assert sum(request.drafted for request in requests) > steps_saved(requests), "some were rejected"
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_trees_beside_chunked_prefill(pair: Callable[[str], Pair], name: str) -> None:
     models = pair(name)
     engine = models.engine(max_batch_tokens=24)
@@ -58,7 +62,7 @@ def test_trees_beside_chunked_prefill(pair: Callable[[str], Pair], name: str) ->
     assert steps_saved(models.compare(engine)) > 0
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_trees_after_a_cached_prefix(pair: Callable[[str], Pair], name: str) -> None:
     models = pair(name)
     stem = max(models.prompts, key=len)
@@ -70,7 +74,7 @@ def test_trees_after_a_cached_prefix(pair: Callable[[str], Pair], name: str) -> 
         assert request.cached_prompt_tokens >= len(stem) // 4 * 4
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_what_drafts_left_in_published_blocks_serves_the_next_request(
     pair: Callable[[str], Pair], name: str
 ) -> None:
@@ -85,7 +89,7 @@ def test_what_drafts_left_in_published_blocks_serves_the_next_request(
     assert second.cached_prompt_tokens >= len(longer) // 4 * 4 - 4 > len(prompt)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_trees_and_preemption(pair: Callable[[str], Pair], name: str) -> None:
     models = pair(name)
     blocks = -(-(max(map(len, models.prompts)) + COUNT) // 4) + 2
@@ -101,8 +105,8 @@ def test_trees_and_preemption(pair: Callable[[str], Pair], name: str) -> None:
 def test_every_drafter(pair: Callable[[str], Pair], name: str, drafter: str) -> None:
     models = pair(name)
     engine = models.engine(max_batch_tokens=256)
-    names = list(DRAFTERS) if drafter == "auto" else [drafter]
-    engine.speculator = Speculator(open_drafters(names), limit=16, planner=None)
+    names = list(CHEAP) if drafter == "auto" else [drafter]
+    engine.speculator = Speculator(open_drafters(names, engine, SETTINGS), limit=16, planner=None)
     prompts = [prompt * 2 for prompt in models.prompts]
     requests = models.compare(engine, prompts)
     assert sum(request.drafted for request in requests) > 0
@@ -178,8 +182,6 @@ def test_kept_keys_and_values_are_those_of_a_fresh_prefill(
 
 
 def new_engine(runner: ModelRunner, block: int) -> Engine:
-    from tests.generate.conftest import generate_settings
-
     return Engine(runner, generate_settings(block_size=block, max_batch_tokens=256))
 
 
@@ -210,7 +212,9 @@ def test_sampled_output_is_the_same_with_drafts_and_without(pair: Callable[[str]
         futures = {tuple(p): out for p, out in zip(models.prompts, plain, strict=True)}
         knowing = Speculator([OracleDrafter(futures, vocabulary=VOCAB)], limit=10, planner=None)
         assert generate(knowing, seed) == plain
-        assert generate(Speculator(open_drafters(list(DRAFTERS)), limit=16, planner=None), seed) == plain
+        assert (
+            generate(Speculator([open() for open in CHEAP.values()], limit=16, planner=None), seed) == plain
+        )
 
 
 def test_the_repetition_penalty_counts_drafts_on_the_way(pair: Callable[[str], Pair]) -> None:
@@ -304,6 +308,6 @@ def test_long_runs_in_small_caches(pair: Callable[[str], Pair], name: str, draft
         if drafter == "oracle":
             engine.speculator = oracle(models, models.prompts, count)
         else:
-            names = list(DRAFTERS) if drafter == "auto" else [drafter]
-            engine.speculator = Speculator(open_drafters(names), limit=24, planner=None)
+            names = list(CHEAP) if drafter == "auto" else [drafter]
+            engine.speculator = Speculator(open_drafters(names, engine, SETTINGS), limit=24, planner=None)
         models.compare(engine, models.prompts, count)
