@@ -91,6 +91,7 @@ class RetrieveSettings(Section):
 class GenerateSettings(Section):
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    weights: Literal["auto", "float", "int8"]
     weights_mb: PositiveFloat | None
     block_size: PositiveInt
     kv_cache_mb: PositiveFloat | None

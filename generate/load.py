@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from configs.errors import ModelError
 from configs.settings import GenerateSettings
+from generate.engine.int8 import int8_linear, quantise_modules, why_no_int8
 from generate.engine.lean import LeanRunner
 from generate.engine.lean_model import why_not
-from generate.engine.linear import float_linear
+from generate.engine.linear import FloatLinear
 from generate.engine.runner import ModelRunner, load_model
 from generate.engine.service import EngineService
+
+if TYPE_CHECKING:
+    from generate.speculate.factory import DraftModel
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -31,25 +36,63 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
-    """The fastest runner that the model and its device allow.
+    """The fastest runner that the model, its device and the settings allow.
 
     Raises:
-        ModelError: the model cannot be loaded on the wanted device.
+        ModelError: the model cannot be loaded on the wanted device, or not with the wanted weights.
     """
     if settings.weights_mb is not None:
         return _streaming_runner(folder, settings)
-    return runner_for(load_model(folder, device=settings.device, dtype=settings.dtype))
+    model = load_model(folder, device=settings.device, dtype=settings.dtype)
+    return runner_for(model, int8=_wants_int8(model, settings))
 
 
-def runner_for(model: Any) -> ModelRunner:
-    """The fastest runner that a loaded model and its device allow."""
+def runner_for(model: Any, *, int8: bool = False) -> ModelRunner:
+    """The fastest runner that a loaded model and its device allow.
+
+    Args:
+        int8: quantise its weights; `why_no_int8` must have nothing against it.
+    """
     if model.device.type == "cuda":
         return _cuda_runner(model)
-    return ModelRunner(model) if why_not(model) else LeanRunner(model, float_linear)
+    weights = "int8" if int8 else None
+    if why_not(model) is None:
+        return LeanRunner(model, int8_linear if int8 else FloatLinear, weights=weights)
+    if int8:
+        quantise_modules(model)
+    return ModelRunner(model, weights=weights)
+
+
+def load_draft(folder: Path, target: Path, settings: GenerateSettings) -> DraftModel:
+    """A draft model, and what its tokens are to the model in the folder ``target``.
+
+    Raises:
+        ModelError: it cannot be loaded.
+        InputError: it has too few of the target's tokens.
+    """
+    from generate.speculate.factory import DraftModel
+    from generate.speculate.vocabulary import VocabularyMap
+
+    vocabulary = VocabularyMap.between(load_tokenizer(target), load_tokenizer(folder))
+    return DraftModel(load_runner(folder, settings.model_copy(update={"weights_mb": None})), vocabulary)
+
+
+def _wants_int8(model: Any, settings: GenerateSettings) -> bool:
+    if settings.weights == "float":
+        return False
+    reason = why_no_int8(model)
+    if reason is not None and settings.weights == "int8":
+        raise ModelError(f"generate.weights is int8, but {reason}; set generate.weights=float")
+    return reason is None
 
 
 def _streaming_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
     """A model larger than memory: reading weights makes all steps slow, and large trees nearly free."""
+    if settings.weights == "int8":
+        raise ModelError(
+            "generate.weights is int8, but generate.weights_mb has weights read anew for every step, "
+            "which are not quantised; set one of the two only"
+        )
     model = load_model(folder, device=settings.device, dtype=settings.dtype, weights_mb=settings.weights_mb)
     runner = ModelRunner(model)
     runner.identity += f" {settings.weights_mb} MB"
@@ -65,14 +108,21 @@ def _cuda_runner(model: Any) -> ModelRunner:
     return CudaRunner(model, cuda_capture())
 
 
-def load_service(folder: Path, settings: GenerateSettings, costs_file: Path | None = None) -> EngineService:
+def load_service(
+    folder: Path,
+    settings: GenerateSettings,
+    costs_file: Path | None = None,
+    draft: Path | None = None,
+) -> EngineService:
     """An engine over the folder's model, in a thread that is already running.
 
     Args:
         costs_file: keeps what steps cost on this machine, which is measured at the first start.
+        draft: folder of the draft model, if there is one.
 
     Raises:
-        ModelError: the model cannot be loaded on the wanted device.
+        ModelError: a model cannot be loaded on the wanted device.
+        InputError: a draft model that does not suit.
     """
     import torch
 
@@ -82,5 +132,6 @@ def load_service(folder: Path, settings: GenerateSettings, costs_file: Path | No
     if settings.threads:
         torch.set_num_threads(settings.threads)
     engine = Engine(load_runner(folder, settings), settings)
-    engine.speculator = open_speculator(engine, settings, costs_file)
+    load = partial(load_draft, draft, folder, settings) if draft else None
+    engine.speculator = open_speculator(engine, settings, costs_file, load)
     return EngineService(engine)

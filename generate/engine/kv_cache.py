@@ -13,10 +13,6 @@ class KVCache:
     Keys are stored as attention gets them, with rotary position already applied.
 
     Shapes: ``keys[layer]`` and ``values[layer]`` are (slots, kv_heads, head_dim).
-
-    Args:
-        head_major: one head's tokens lie side by side in memory, instead of one token's heads. A CPU
-            reads them twice as fast so; shapes are the same.
     """
 
     def __init__(
@@ -28,16 +24,10 @@ class KVCache:
         head_dim: int,
         dtype: torch.dtype,
         device: torch.device,
-        head_major: bool = False,
     ) -> None:
-        def store() -> Tensor:
-            if head_major:
-                return torch.zeros(kv_heads, slots, head_dim, dtype=dtype, device=device).transpose(0, 1)
-            return torch.zeros(slots, kv_heads, head_dim, dtype=dtype, device=device)
-
-        self._head_major = head_major
-        self.keys = [store() for _ in range(layers)]
-        self.values = [store() for _ in range(layers)]
+        shape = (slots, kv_heads, head_dim)
+        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
 
     @staticmethod
     def bytes_per_token(layers: int, kv_heads: int, head_dim: int, dtype: torch.dtype) -> int:
@@ -51,17 +41,48 @@ class KVCache:
 
     def read(self, layer: int, slots: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values at ``slots`` (tokens,): each (tokens, kv_heads, head_dim)."""
-        keys, values = self.keys[layer], self.values[layer]
-        if self._head_major:  # seen as it lies in memory it is gathered faster
-            keys, values = keys.transpose(0, 1), values.transpose(0, 1)
-            return keys.index_select(1, slots).transpose(0, 1), values.index_select(1, slots).transpose(0, 1)
-        return keys.index_select(0, slots), values.index_select(0, slots)
-
-    def view(self, layer: int, first: int, last: int) -> tuple[Tensor, Tensor]:
-        """Keys and values of the slots from ``first`` to before ``last``, where they are, not copied."""
-        return self.keys[layer][first:last], self.values[layer][first:last]
+        return self.keys[layer].index_select(0, slots), self.values[layer].index_select(0, slots)
 
     def move(self, source: Tensor, target: Tensor) -> None:
         """Copy all layers' keys and values from slots to slots, (tokens,) each, which may overlap."""
         for store in (*self.keys, *self.values):
             store[target] = store[source]
+
+
+class HeadMajorCache(KVCache):
+    """The same, laid out for a CPU: one head's tokens lie side by side, which it reads twice as fast.
+
+    ``keys[layer]`` and ``values[layer]`` have the same shapes, but other strides: both are views of
+    ``stores[layer]`` (2 * kv_heads, slots, head_dim), the key heads first.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: int,
+        slots: int,
+        kv_heads: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        shape = (2 * kv_heads, slots, head_dim)
+        self.stores = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        self.keys = [store[:kv_heads].transpose(0, 1) for store in self.stores]
+        self.values = [store[kv_heads:].transpose(0, 1) for store in self.stores]
+
+    def put(self, layer: int, slots: Tensor, heads: Tensor) -> None:
+        """Store ``heads`` (tokens, 2 * kv_heads, head_dim), keys before values, at ``slots`` (tokens,)."""
+        self.stores[layer].index_copy_(1, slots, heads.transpose(0, 1))
+
+    def view(self, layer: int, first: int, last: int) -> Tensor:
+        """The slots from ``first`` to before ``last``, not copied: (2 * kv_heads, tokens, head_dim)."""
+        return self.stores[layer][:, first:last]
+
+    def gather(self, layer: int, slots: Tensor) -> Tensor:
+        """Copies of ``slots`` (tokens,): (2 * kv_heads, tokens, head_dim)."""
+        return self.stores[layer].index_select(1, slots)
+
+    def read(self, layer: int, slots: Tensor) -> tuple[Tensor, Tensor]:
+        keys, values = self.gather(layer, slots).transpose(0, 1).chunk(2, 1)
+        return keys, values

@@ -1,7 +1,7 @@
 """A short forward pass of our own for llama-shaped models on the CPU.
 
 At a few rows a step, transformers' modules spend most of their time between the matrix products. Here a
-layer is some two dozen calls into torch; the interface is that of the general runner.
+layer is few calls into torch; the interface is that of the general runner.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import silu
 
 from generate.engine.batch import PackedBatch
-from generate.engine.kv_cache import KVCache
-from generate.engine.lean_attention import attend, plan
+from generate.engine.kv_cache import HeadMajorCache
+from generate.engine.lean_attention import Plan, attend
 from generate.engine.lean_model import LeanLayer, MakeLinear, take_apart
 from generate.engine.runner import ModelRunner
 
@@ -28,22 +28,21 @@ class LeanRunner(ModelRunner):
     Args:
         model: a transformers model, of no use thereafter.
         make: builds the linear layers.
+        weights: what these are made of, where it is not float32.
     """
 
-    def __init__(self, model: Any, make: MakeLinear) -> None:
-        self._describe(model)
+    def __init__(self, model: Any, make: MakeLinear, *, weights: str | None = None) -> None:
+        self._describe(model, weights)
         self._lean = take_apart(model, self.context_length, make)
-        self._group = self.heads // self.kv_heads
 
-    def new_cache(self, slots: int) -> KVCache:
-        return KVCache(
+    def new_cache(self, slots: int) -> HeadMajorCache:
+        return HeadMajorCache(
             layers=self.layers,
             slots=slots,
             kv_heads=self.kv_heads,
             head_dim=self.head_dim,
             dtype=self.dtype,
             device=self.device,
-            head_major=True,
         )
 
     @torch.inference_mode()
@@ -52,13 +51,12 @@ class LeanRunner(ModelRunner):
         x = model.embedding[batch.input_ids]
         rotary = model.rotary[batch.positions]
         for number, layer in enumerate(model.layers):
-            attended = self._attend(layer, number, layer.qkv(layer.input_norm(x)), rotary, batch)
-            x = layer.out(attended).add_(x)
-            gate, up = layer.gate_up(layer.mlp_norm(x)).chunk(2, -1)
-            x = layer.down(silu(gate).mul_(up)).add_(x)
+            x = layer.out(self._attend(layer, number, layer.qkv(x), rotary, batch), x)
+            gate, up = layer.gate_up(x).chunk(2, 1)
+            x = layer.down(silu(gate).mul_(up), x)
         if not len(batch.logit_rows):
             return x.new_empty(0, self.vocab_size)
-        return model.head(model.norm(x[batch.logit_rows]))
+        return model.head(x[batch.logit_rows])
 
     def _attend(
         self, layer: LeanLayer, number: int, qkv: Tensor, rotary: Tensor, batch: PackedBatch
@@ -66,19 +64,18 @@ class LeanRunner(ModelRunner):
         """From the projections, (T, (heads + 2 kv_heads) * head_dim), to what each row gathers."""
         rows = len(qkv)
         heads = qkv.view(rows, -1, self.head_dim)
-        queries, keys, values = torch.split(heads, [self.heads, self.kv_heads, self.kv_heads], 1)
+        queries, cached = heads[:, : self.heads], heads[:, self.heads :]
         if layer.query_norm and layer.key_norm:
-            queries, keys = layer.query_norm(queries), layer.key_norm(keys)
-        queries, keys = _rotate(queries, rotary), _rotate(keys, rotary)
+            queries.copy_(layer.query_norm(queries))
+            keys = cached[:, : self.kv_heads]
+            keys.copy_(layer.key_norm(keys))
+        pairs = torch.view_as_complex(qkv.view(rows, -1, self.head_dim // 2, 2))
+        pairs[:, : self.heads + self.kv_heads].mul_(rotary)
         if batch.observer is not None:
-            batch.observer(number, queries.transpose(0, 1), 1.0)
-        batch.cache.write(number, batch.slots, keys, values)
-        grouped = queries.view(rows, self.kv_heads, self._group, self.head_dim).transpose(0, 1).contiguous()
-        attended = attend(grouped, number, batch.cache, plan(batch, layer.window, self._group))
-        return attended.transpose(0, 1).reshape(rows, -1)
-
-
-def _rotate(heads: Tensor, rotary: Tensor) -> Tensor:
-    """Turn the pairs of (T, heads, head_dim) by complex ``rotary`` (T, 1, head_dim / 2)."""
-    turned = torch.view_as_complex(heads.view(*heads.shape[:2], -1, 2)) * rotary
-    return torch.view_as_real(turned).flatten(2)
+            groups = queries.view(rows, -1, self.kv_heads, self.head_dim).permute(2, 1, 0, 3)
+            batch.observer(number, groups.reshape(self.heads, rows, -1), 1.0)
+        cache = batch.cache
+        assert isinstance(cache, HeadMajorCache)
+        plan = Plan.of(batch, layer.window, self.heads // self.kv_heads, self.kv_heads)
+        plan.own.write(number, cache, cached)
+        return attend(queries, number, cache, plan)

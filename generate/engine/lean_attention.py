@@ -1,145 +1,218 @@
 """Attention on the CPU that reads the paged cache where it lies.
 
 A context is a few spans of neighbouring slots: long ones are read in place, and only what lies
-scattered is gathered first. The query heads that share a KV head, and all rows of a token tree, are
-the rows of one matrix product, so that keys and values are read once for all of them. Where spans lie
-and what is hidden from whom is worked out once a step; `generate.engine.attention` is the reference.
+scattered is gathered first. Spans, and parts of long ones, are attended by themselves and merged by
+their weights (flash decoding: https://crfm.stanford.edu/2023/10/12/flashdecoding.html), so that all
+cores have work. The query heads that share a KV head, and all rows of a token tree, are rows of one
+matrix, so that keys and values are read once for all of them. What depends on the segments alone is
+worked out once a step; `generate.engine.attention` is the reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import gcd
 
 import torch
 from torch import Tensor
 
 from generate.engine import attention
 from generate.engine.batch import PackedBatch, Segment
-from generate.engine.kv_cache import KVCache
+from generate.engine.kv_cache import HeadMajorCache
 
 MIN_SPAN = 128
-"""Shorter runs of slots are gathered: a matrix product for each would cost more than the copy."""
-BLOCK_ROWS = 96
-"""Queries, heads of a group included, whose scores still fit the processor's caches."""
+"""Shorter runs of slots are gathered: attending each by itself would cost more than the copy."""
+BLOCK_ROWS = 128
+"""Rows of a stretch that are attended together; what lies above the diagonal is computed in vain."""
+MIN_PART = 512
+"""Tokens of a part, at least; more than rows of a block or a tree, so that each sees some of every part."""
+APART_ROWS = 24
+"""From so many rows on a mask over the whole context costs more than merging what lies before the rows."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Keys of a context that are read together: slots ``first`` to before ``last``, or those listed."""
+    """Slots that are read or written together: ``first`` to before ``last``, or those listed.
+
+    Read, they come in ``parts`` of equal length.
+    """
 
     first: int
     last: int
     scattered: Tensor | None = None
+    parts: int = 1
+
+    @classmethod
+    def of(cls, slots: Tensor, parts: int = 1) -> Span:
+        """All of these slots, in place if they lie side by side."""
+        first, last = int(slots[0]), int(slots[-1]) + 1
+        if last - first == len(slots) and bool((torch.diff(slots) == 1).all()):
+            return cls(first, last, None, parts)
+        return cls(0, 0, slots, parts)
 
     def __len__(self) -> int:
         return self.last - self.first if self.scattered is None else len(self.scattered)
 
-    def read(self, cache: KVCache, layer: int) -> tuple[Tensor, Tensor]:
-        """Keys and values, (kv_heads, tokens, head_dim) each."""
+    def read(self, layer: int, cache: HeadMajorCache) -> Tensor:
+        """Keys, then values: (parts, 2 * kv_heads, tokens, head_dim)."""
         if self.scattered is None:
-            keys, values = cache.view(layer, self.first, self.last)
+            heads = cache.view(layer, self.first, self.last)
         else:
-            keys, values = cache.read(layer, self.scattered)
-        return keys.transpose(0, 1), values.transpose(0, 1)
+            heads = cache.gather(layer, self.scattered)
+        if self.parts == 1:
+            return heads.unsqueeze(0)
+        return heads.view(len(heads), self.parts, -1, heads.shape[2]).transpose(0, 1)
+
+    def write(self, layer: int, cache: HeadMajorCache, heads: Tensor) -> None:
+        """Store ``heads`` (tokens, 2 * kv_heads, head_dim), keys before values."""
+        if self.scattered is None:
+            cache.view(layer, self.first, self.last).copy_(heads.transpose(0, 1))
+        else:
+            cache.put(layer, self.scattered, heads)
 
 
 @dataclass(frozen=True)
 class Block:
     """Rows of one segment that attend together: ``begin:end`` of the packed rows.
 
-    ``hidden`` (rows, 1, tokens) says of the last tokens of the context which of them a row does not
-    see; all rows see the tokens before. None where every row sees everything.
+    ``mask`` is added to the scores of the last span: 0 or minus infinity, (parts, 1, rows * group, tokens).
+    All rows see all of the other spans; None where they see all of the last one, too.
     """
 
     begin: int
     end: int
     spans: tuple[Span, ...]
-    hidden: Tensor | None
+    mask: Tensor | None
 
 
-def plan(step: PackedBatch, window: int | None, group: int) -> tuple[Block, ...]:
-    """The blocks of a step for layers with this window; worked out once and kept with the batch."""
-    key = (plan, window, group)
-    if key not in step.plans:
-        step.plans[key] = tuple(
-            block for segment in step.segments for block in _blocks(segment, window, group)
-        )
-    blocks: tuple[Block, ...] = step.plans[key]
-    return blocks
+@dataclass(frozen=True)
+class Plan:
+    """What a step's attention needs to know, for all layers with the same window."""
+
+    blocks: tuple[Block, ...]
+    own: Span
+    """Where the keys and values of the step's rows are stored."""
+
+    @classmethod
+    def of(cls, step: PackedBatch, window: int | None, group: int, kv_heads: int) -> Plan:
+        """The step's plan, made once and kept with the batch.
+
+        Args:
+            window: how many tokens a query sees, itself included; None for all.
+            group: query heads that share a KV head.
+        """
+        key = (cls, window)
+        if key not in step.plans:
+            parts = _parts(kv_heads)
+            blocks = [block for segment in step.segments for block in _blocks(segment, window, group, parts)]
+            step.plans[key] = cls(tuple(blocks), Span.of(step.slots))
+        made: Plan = step.plans[key]
+        return made
 
 
-def _blocks(segment: Segment, window: int | None, group: int) -> list[Block]:
-    """A tree is one block, a stretch is cut; layers without a window hide none but the block's own rows."""
-    slots, count, length = segment.slots, segment.end - segment.begin, len(segment.slots)
-    if segment.ancestors is not None:
-        seen = attention.tree_mask(segment.ancestors, count if window is None else length, window)
-        return [Block(segment.begin, segment.end, spans(slots), ~seen[:, None])]
+def _parts(kv_heads: int) -> int:
+    """Into how many parts a long span is cut, so that these and the heads share out evenly to the cores."""
+    threads = torch.get_num_threads()
+    return threads // gcd(threads, kv_heads)
+
+
+def _blocks(segment: Segment, window: int | None, group: int, parts: int) -> list[Block]:
+    """A tree is one block, a stretch is cut."""
+    count, length = segment.end - segment.begin, len(segment.slots)
+    tree = segment.ancestors
+    size = BLOCK_ROWS if tree is None else count
     blocks = []
-    size = max(1, BLOCK_ROWS // group)
     for begin in range(0, count, size):
-        end = min(begin + size, count)
-        rows, last = end - begin, length - count + end
-        first = 0 if window is None else max(0, last - rows - window + 1)
-        mask = attention.causal_mask(rows, rows if window is None else last - first, window, slots.device)
-        hidden = None if mask is None else ~mask[:, None]
-        blocks.append(Block(segment.begin + begin, segment.begin + end, spans(slots[first:last]), hidden))
+        rows = min(size, count - begin)
+        last = length - count + begin + rows
+        first = 0 if window is None else max(0, last - rows - window + 1)  # what the first row sees
+        slots = segment.slots[first:last]
+        masked = rows if window is None else len(slots)
+        if tree is None:
+            seen = attention.causal_mask(rows, masked, window, slots.device)
+        else:
+            seen = attention.tree_mask(tree, masked, window)
+        blocks.append(_block(segment.begin + begin, rows, slots, seen, group, parts))
     return blocks
 
 
-def spans(slots: Tensor) -> tuple[Span, ...]:
-    """Cut a context into spans, in its order."""
+def _block(begin: int, rows: int, slots: Tensor, seen: Tensor | None, group: int, parts: int) -> Block:
+    """A block whose rows see of the last of these slots what ``seen`` says, and all before them."""
+    if seen is None:
+        return Block(begin, begin + rows, tuple(spans(slots, parts)), None)
+    found, masked = spans(slots, parts), seen.shape[1]
+    if rows >= APART_ROWS or len(found[-1]) < masked:
+        found = [*spans(slots[:-masked], parts), Span.of(slots[-masked:])]
+    last = found[-1]
+    assert last.parts == 1 or len(last) // last.parts > rows
+    mask = torch.zeros(rows, len(last))
+    mask[:, -masked:].masked_fill_(~seen, -torch.inf)
+    by_part = mask.repeat_interleave(group, 0).view(rows * group, last.parts, -1).transpose(0, 1)
+    return Block(begin, begin + rows, tuple(found), by_part.unsqueeze(1))
+
+
+def spans(slots: Tensor, parts: int) -> list[Span]:
+    """Cut a context into spans, in its order; the long ones come in parts, less what does not divide."""
     cuts = (torch.diff(slots) != 1).nonzero().flatten() + 1
     edges = [0, *cuts.tolist(), len(slots)]
-    alone = len(edges) == 2
-    found: list[Span] = []
-    covered = 0
+    covered, ranges = 0, []
     for begin, end in pairwise(edges):
-        if alone or end - begin >= MIN_SPAN:
-            if covered < begin:
-                found.append(Span(0, 0, slots[covered:begin]))
-            first = int(slots[begin])
-            found.append(Span(first, first + end - begin))
+        if end - begin >= MIN_SPAN:
+            ranges += [(covered, begin), (begin, end)]
             covered = end
-    if covered < len(slots):
-        found.append(Span(0, 0, slots[covered:]))
-    return tuple(found)
+    found = []
+    for begin, end in [*ranges, (covered, len(slots))]:
+        equal = max(1, min(parts, (end - begin) // MIN_PART))
+        middle = begin + (end - begin) % equal
+        found += [Span.of(slots[begin:middle], 1)] if middle > begin else []
+        found += [Span.of(slots[middle:end], equal)] if end > middle else []
+    return found
 
 
-def attend(queries: Tensor, layer: int, cache: KVCache, blocks: Sequence[Block]) -> Tensor:
+def attend(queries: Tensor, layer: int, cache: HeadMajorCache, plan: Plan) -> Tensor:
     """Attend the queries of a step to what is in the cache.
 
     Args:
-        queries: (kv_heads, T, group, head_dim), contiguous, with attention's scale applied.
+        queries: (T, heads, head_dim), with attention's scale applied; the heads that share a KV head
+            are ``kv_heads`` apart.
 
     Returns:
-        The same shape; zero for rows that are in no block.
+        (T, heads * head_dim); zero for rows that are in no block.
     """
-    kv_heads, count, group, head_dim = queries.shape
-    lines = queries.view(kv_heads, count * group, head_dim)
-    if len(blocks) == 1 and blocks[0].end - blocks[0].begin == count:
-        return _attend(lines, layer, cache, blocks[0]).view(queries.shape)
-    out = torch.zeros_like(lines)
-    for block in blocks:
-        rows = slice(block.begin * group, block.end * group)
-        out[:, rows] = _attend(lines[:, rows], layer, cache, block)
-    return out.view(queries.shape)
+    count, heads, head_dim = queries.shape
+    kv_heads = cache.stores[layer].shape[0] // 2
+    group = heads // kv_heads
+    lines = queries.reshape(-1, kv_heads, head_dim).transpose(0, 1)
+    if len(plan.blocks) == 1 and plan.blocks[0].end - plan.blocks[0].begin == count:
+        out = _attend(lines, layer, cache, plan.blocks[0])
+    else:
+        out = torch.zeros_like(lines)
+        for block in plan.blocks:
+            rows = slice(block.begin * group, block.end * group)
+            out[:, rows] = _attend(lines[:, rows], layer, cache, block)
+    return out.transpose(0, 1).reshape(count, -1)
 
 
-def _attend(lines: Tensor, layer: int, cache: KVCache, block: Block) -> Tensor:
-    """``lines`` (kv_heads, rows * group, head_dim): all queries of the block, the group's heads innermost."""
-    read = [span.read(cache, layer) for span in block.spans]
-    products = [torch.bmm(lines, keys.transpose(1, 2)) for keys, _ in read]
-    scores = products[0] if len(products) == 1 else torch.cat(products, 2)
-    if block.hidden is not None:
-        rows, _, last = block.hidden.shape
-        by_row = scores.view(len(scores), rows, -1, scores.shape[2])
-        by_row[..., -last:].masked_fill_(block.hidden, -torch.inf)
-    shares = torch.softmax(scores, 2)
-    begin = len(block.spans[0])
-    out = torch.bmm(shares[..., :begin], read[0][1])
-    for span, (_, values) in zip(block.spans[1:], read[1:], strict=True):
-        out.baddbmm_(shares[..., begin : begin + len(span)], values)
-        begin += len(span)
-    return out
+def _attend(lines: Tensor, layer: int, cache: HeadMajorCache, block: Block) -> Tensor:
+    """Attend the queries of a block: (kv_heads, rows * group, head_dim)."""
+    kv_heads = lines.shape[0]
+    last = block.spans[-1]
+    outs, weights = [], []
+    for span in block.spans:
+        heads = span.read(layer, cache)
+        out, weight = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default(
+            lines.expand(span.parts, -1, -1, -1),
+            heads[:, :kv_heads],
+            heads[:, kv_heads:],
+            attn_mask=block.mask if span is last else None,
+            scale=1.0,
+        )
+        outs.append(out)
+        weights.append(weight)
+    if len(outs) == last.parts == 1:
+        only: Tensor = outs[0][0]
+        return only
+    out, weight = (torch.cat(outs), torch.cat(weights)) if len(outs) > 1 else (outs[0], weights[0])
+    merged: Tensor = out.mul_(weight.softmax(0).unsqueeze(-1)).sum(0)
+    return merged

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -23,15 +23,10 @@ TENSORS = re.compile(
     r"(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)\.(weight|bias))"
 )
 
-Linear = Callable[[Tensor], Tensor]
-"""(rows, inputs) -> (rows, outputs)."""
-MakeLinear = Callable[[Tensor, Tensor | None], Linear]
-"""From a weight (outputs, inputs) and perhaps a bias (outputs,), which may both be freed thereafter."""
-
 
 @dataclass(frozen=True)
 class Norm:
-    """A root-mean-square norm; weight (size,)."""
+    """A root-mean-square norm over the last dimension; weight (size,)."""
 
     weight: Tensor
     eps: float
@@ -40,20 +35,30 @@ class Norm:
     def of(cls, module: Any) -> Norm:
         return cls(module.weight.detach(), float(module.variance_epsilon))
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return torch.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+class Linear(Protocol):
+    """A linear layer, perhaps with a norm before it: (rows, inputs) -> (rows, outputs).
+
+    ``onto`` (rows, outputs) is added to the result.
+    """
+
+    def __call__(self, x: Tensor, onto: Tensor | None = None) -> Tensor: ...
+
+
+class MakeLinear(Protocol):
+    """Builds a linear layer from weight (outputs, inputs), bias (outputs,) and the norm before it."""
+
+    def __call__(self, weight: Tensor, bias: Tensor | None, norm: Norm | None) -> Linear: ...
 
 
 @dataclass(frozen=True)
 class LeanLayer:
     """A decoder layer. ``window`` is how many tokens a query sees, itself included; None for all."""
 
-    input_norm: Norm
     qkv: Linear
-    query_norm: Norm | None
-    key_norm: Norm | None
+    query_norm: Callable[[Tensor], Tensor] | None
+    key_norm: Callable[[Tensor], Tensor] | None
     out: Linear
-    mlp_norm: Norm
     gate_up: Linear
     down: Linear
     window: int | None
@@ -64,13 +69,13 @@ class LeanModel:
     """All of a model.
 
     ``rotary`` (positions, 1, head_dim / 2) is complex: a rotation of each pair of a head's dimensions.
-    Queries and keys come with these pairs side by side, and queries with attention's scale.
+    Queries and keys come with these pairs side by side. Queries come with attention's scale, and in an
+    order of heads in which those that share a KV head are as far apart as there are KV heads.
     """
 
     embedding: Tensor
     rotary: Tensor
     layers: tuple[LeanLayer, ...]
-    norm: Norm
     head: Linear
 
 
@@ -115,43 +120,51 @@ def take_apart(model: Any, context_length: int, make: MakeLinear) -> LeanModel:
         embedding=inner.embed_tokens.weight.detach(),
         rotary=torch.complex(cos[0, :, None, :half], sin[0, :, None, :half]),
         layers=tuple(layers),
-        norm=Norm.of(inner.norm),
-        head=make(head, None),
+        head=make(head, None, Norm.of(inner.norm)),
     )
 
 
 def _layer(layer: Any, make: MakeLinear) -> LeanLayer:
-    attention, mlp = layer.self_attn, layer.mlp
-    head_dim, scale = attention.head_dim, attention.scaling
-    query_norm = _head_norm(attention, "q_norm", scale)
+    attention, mlp, output = layer.self_attn, layer.mlp, layer.self_attn.o_proj
+    head_dim, group = attention.head_dim, attention.num_key_value_groups
+    query_norm = _head_norm(attention, "q_norm", attention.scaling)
+    scale = attention.scaling if query_norm is None else 1.0
     return LeanLayer(
-        input_norm=Norm.of(layer.input_layernorm),
         qkv=_joined(
             make,
-            (attention.q_proj, lambda x: in_pairs(x, head_dim) * (scale if query_norm is None else 1)),
+            Norm.of(layer.input_layernorm),
+            (attention.q_proj, lambda x: regrouped(in_pairs(x, head_dim) * scale, head_dim, group)),
             (attention.k_proj, lambda x: in_pairs(x, head_dim)),
             (attention.v_proj, lambda x: x),
         ),
         query_norm=query_norm,
         key_norm=_head_norm(attention, "k_norm", 1.0),
-        out=_joined(make, (attention.o_proj, lambda x: x)),
-        mlp_norm=Norm.of(layer.post_attention_layernorm),
-        gate_up=_joined(make, (mlp.gate_proj, lambda x: x), (mlp.up_proj, lambda x: x)),
-        down=_joined(make, (mlp.down_proj, lambda x: x)),
+        out=make(regrouped(output.weight.T, head_dim, group).T.contiguous(), _bias(output), None),
+        gate_up=_joined(
+            make,
+            Norm.of(layer.post_attention_layernorm),
+            (mlp.gate_proj, lambda x: x),
+            (mlp.up_proj, lambda x: x),
+        ),
+        down=make(mlp.down_proj.weight, _bias(mlp.down_proj), None),
         window=_window(attention),
     )
 
 
-def _joined(make: MakeLinear, *parts: tuple[Any, Callable[[Tensor], Tensor]]) -> Linear:
+def _bias(module: Any) -> Tensor | None:
+    return None if module.bias is None else module.bias.detach()
+
+
+def _joined(make: MakeLinear, norm: Norm, *parts: tuple[Any, Callable[[Tensor], Tensor]]) -> Linear:
     """One linear layer out of several with the same input, each changed along its outputs."""
     weight = torch.cat([change(module.weight) for module, change in parts])
     if all(module.bias is None for module, _ in parts):
-        return make(weight, None)
+        return make(weight, None, norm)
     biases = [
         module.weight.new_zeros(len(module.weight)) if module.bias is None else change(module.bias)
         for module, change in parts
     ]
-    return make(weight, torch.cat(biases))
+    return make(weight, torch.cat(biases), norm)
 
 
 def in_pairs(x: Tensor, head_dim: int) -> Tensor:
@@ -160,12 +173,18 @@ def in_pairs(x: Tensor, head_dim: int) -> Tensor:
     return halves.transpose(1, 2).reshape(x.shape)
 
 
-def _head_norm(attention: Any, name: str, scale: float) -> Norm | None:
+def regrouped(x: Tensor, head_dim: int, group: int) -> Tensor:
+    """Put the first heads of all groups before all second ones; x is (heads * head_dim, ...)."""
+    return x.reshape(-1, group, head_dim, *x.shape[1:]).transpose(0, 1).reshape(x.shape)
+
+
+def _head_norm(attention: Any, name: str, scale: float) -> Callable[[Tensor], Tensor] | None:
     module = getattr(attention, name, None)
     if module is None:
         return None
     norm = Norm.of(module)
-    return Norm(in_pairs(norm.weight, len(norm.weight)) * scale, norm.eps)
+    weight = in_pairs(norm.weight, len(norm.weight)) * scale
+    return lambda heads: torch.rms_norm(heads, weight.shape, weight, norm.eps)
 
 
 def _window(attention: Any) -> int | None:

@@ -29,14 +29,18 @@ class ModelRunner:
     ``context_length`` is the longest sequence the model may see, in tokens. A model whose rotary
     factors depend on the longest sequence of a forward pass (longrope, dynamic NTK) is held to
     the length up to which they do not: beyond it a packed neighbour would change a request's output.
+
+    Args:
+        model: a causal language model of transformers.
+        weights: what its weights are, where that is not the type that it computes with.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, weights: str | None = None) -> None:
         model.set_attn_implementation(attention.register())
         self.model = model.eval()
-        self._describe(model)
+        self._describe(model, weights)
 
-    def _describe(self, model: Any) -> None:
+    def _describe(self, model: Any, weights: str | None) -> None:
         self.config = config = model.config.get_text_config()
         self.layers = int(config.num_hidden_layers)
         self.heads = int(config.num_attention_heads)
@@ -47,7 +51,9 @@ class ModelRunner:
         self.dtype: torch.dtype = model.dtype
         self.device: torch.device = _device(model)
         self.eos_ids = _eos_ids(model)
-        self.identity = f"{type(self).__name__} {model.config.to_json_string()}"
+        self.weights = weights or str(self.dtype).removeprefix("torch.")
+        """Their type, for people: ``int8`` says that they were quantised."""
+        self.identity = f"{type(self).__name__} {self.weights} {model.config.to_json_string()}"
         """Tells models apart whose steps take different times."""
 
     @classmethod

@@ -39,7 +39,7 @@ def tiny_runner(tiny_model: Callable[[str], Path]) -> Callable[[str], ModelRunne
 
 def generate_settings(**changes: Any) -> GenerateSettings:
     """Small settings for tiny models, with changes."""
-    small = {"block_size": 4, "kv_cache_mb": 1, "max_batch_tokens": 32, "max_running": 8}
+    small = {"block_size": 4, "kv_cache_mb": 1, "max_batch_tokens": 32, "max_running": 8, "weights": "float"}
     settings = load_settings(env={}).generate
     return GenerateSettings.model_validate({**settings.model_dump(), **small, **changes})
 

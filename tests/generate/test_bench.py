@@ -68,7 +68,7 @@ Bench = Callable[..., int]
 def bench(folder: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Runs the command on the tiny model; measured step costs go to a folder of the test's own."""
     monkeypatch.setenv("DRAFTLINE_MODELS", str(tmp_path / "models"))
-    sets = ("threads=1", "block_size=4", "max_batch_tokens=64")
+    sets = ("threads=1", "block_size=4", "max_batch_tokens=64", "weights=float")
     small = [part for item in sets for part in ("--set", f"generate.{item}")]
 
     def call(*words: object) -> int:

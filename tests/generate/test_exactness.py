@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from generate.engine import attention, engine, lean, lean_model
+from generate.engine import attention, engine, lean_model
 from generate.engine.batch import PackedBatch
 from generate.engine.engine import Engine
-from generate.engine.kv_cache import KVCache
+from generate.engine.kv_cache import HeadMajorCache, KVCache
 from generate.engine.lean import LeanRunner
-from generate.engine.lean_attention import plan
-from generate.engine.linear import float_linear
+from generate.engine.lean_attention import Plan
+from generate.engine.linear import FloatLinear
 from generate.engine.request import Request
 from generate.engine.runner import ModelRunner, load_model
 from tests.generate.conftest import generate_settings
@@ -82,7 +82,7 @@ def pair(tiny_model: Callable[[str], Path], smollm_folder: Path, tokenizer: Any)
         real = [tokenizer(text)["input_ids"] for text in TEXTS] if folder == smollm_folder else None
         prompts = real or random_prompts(LENGTHS)
         model = load_model(folder, device="cpu")
-        runner = LeanRunner(model, float_linear) if short else ModelRunner(model)
+        runner = LeanRunner(model, FloatLinear) if short else ModelRunner(model)
         return Pair(runner, Reference(folder), prompts)
 
     return build
@@ -145,9 +145,9 @@ def _forgets_the_first(self: KVCache, layer: int, slots: Tensor) -> tuple[Tensor
     return torch.cat([keys[:1] * 0, keys[1:]]), values
 
 
-def _forgets_the_first_in_view(self: KVCache, layer: int, first: int, last: int) -> tuple[Tensor, Tensor]:
-    keys, values = view(self, layer, first, last)
-    return torch.cat([keys[:1] * 0, keys[1:]]), values
+def _forgets_the_first_in_view(self: HeadMajorCache, layer: int, first: int, last: int) -> Tensor:
+    heads = view(self, layer, first, last)
+    return torch.cat([heads[:, :1] * 0, heads[:, 1:]], 1)
 
 
 def _counts_anew(*arguments: Any) -> PackedBatch:
@@ -158,11 +158,11 @@ def _counts_anew(*arguments: Any) -> PackedBatch:
     return batch
 
 
-read, view, pack = KVCache.read, KVCache.view, engine.pack
+plan_of, read, view, pack = Plan.of, KVCache.read, HeadMajorCache.view, engine.pack
 BUGS = {
     "mask": (attention, "causal_mask", _sees_the_future),
     "cache copy": (KVCache, "read", _forgets_the_first),
-    "cache view": (KVCache, "view", _forgets_the_first_in_view),
+    "cache view": (HeadMajorCache, "view", _forgets_the_first_in_view),
     "positions": (engine, "pack", _counts_anew),
 }
 
@@ -184,7 +184,7 @@ def test_a_window_of_another_size_is_seen_in_the_lean_runner(
     pair: Callable[[str], Pair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = pair("lean mistral")
-    monkeypatch.setattr(lean, "plan", lambda step, window, group: plan(step, window and window + 1, group))
+    monkeypatch.setattr(Plan, "of", lambda step, window, *heads: plan_of(step, window and window + 1, *heads))
     with pytest.raises(AssertionError):
         models.compare(models.engine(max_batch_tokens=512))
 
