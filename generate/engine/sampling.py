@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -60,8 +61,9 @@ def sample(logits: Tensor, tokens: Sequence[int], params: SamplingParams) -> int
     return int((probs / noise(params.seed, len(tokens), len(probs))).argmax())
 
 
+@lru_cache(maxsize=64)  # drafting and verifying ask for the same positions; drawing takes a millisecond
 def noise(seed: int, position: int, vocabulary: int) -> Tensor:
-    """The randomness of one position of one request: (vocabulary,) exponential variables.
+    """The randomness of one position of one request: (vocabulary,) exponential variables, read-only.
 
     ``argmax(probs / noise)`` is a draw from ``probs`` (the exponential race, which is the Gumbel-max
     trick). The noise depends on the seed and the position alone, so a request draws the same tokens

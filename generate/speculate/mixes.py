@@ -19,6 +19,8 @@ FIRST_TRIALS = 24.0
 """Steps' worth of time that trials may take before any time has been earned."""
 TRIAL_SHARE = 0.02
 """Share of the time that trials may take in the long run."""
+MAX_IDLE = 256
+"""Steps of a trial in which the drafter may still be reading a prompt."""
 MEMORY = 100.0
 """Steps after which an arm's older half fades."""
 
@@ -79,6 +81,7 @@ class Mixes:
         self._budget = 0.0
         self._started = False
         self._trial: tuple[Mix, int] | None = None
+        self._idle = 0
 
     def choose(self, contexts: Sequence[int]) -> Mix:
         """The mix for a step over requests with these contexts."""
@@ -88,7 +91,7 @@ class Mixes:
         mix = self._due(company)
         if mix is None:
             return company.running
-        self._trial = (mix, TRIAL_STEPS)
+        self._trial, self._idle = (mix, TRIAL_STEPS), 0
         return mix
 
     def observe(self, contexts: Sequence[int], mix: Mix, tokens: int, seconds: float) -> None:
@@ -108,6 +111,18 @@ class Mixes:
             self._budget += TRIAL_SHARE * seconds
         company.arms.setdefault(mix, _Arm()).update(tokens, seconds, self._now)
         company.running = self._fastest(company)
+
+    def wait(self, contexts: Sequence[int], mix: Mix, seconds: float) -> None:
+        """Count a step in which the mix's drafter had nothing to say yet, for it was reading prompts.
+
+        That time is no measure of the mix, but trials pay for it.
+        """
+        self._budget -= seconds
+        self._idle += 1
+        if self._trial is not None and self._idle > MAX_IDLE:
+            company = self._companies.setdefault(_key(contexts), _Company())
+            company.arms.setdefault(mix, _Arm()).last = self._now
+            self._trial, self._idle = None, 0
 
     def _fastest(self, company: _Company) -> Mix:
         current = company.arms.get(company.running)

@@ -55,6 +55,8 @@ class Speculator:
         depths = sorted({max(1, self._depth // 3), self._depth})
         self._mixes = Mixes([Mix(name, depth) for name in self._models for depth in depths])
         self._mix = CHEAP
+        self._waiting = False
+        """The step's drafter with a model had nothing to say."""
         self._drafting = 0.0
         """Seconds that the drafts of the present step took."""
         self._calibration = Calibration()
@@ -84,6 +86,7 @@ class Speculator:
         if not self._models:
             return self.drafters
         self._mix = self._mixes.choose(contexts) if self.planner else CHEAP
+        self._waiting = False
         found = []
         for drafter in self.drafters:
             model = self._models.get(drafter.name)
@@ -92,6 +95,7 @@ class Speculator:
             elif not self.planner or drafter.name == self._mix.model:
                 model.prepare(requests, self._mix.depth if self.planner else self._depth)
                 found.append(drafter)
+                self._waiting = all(model.begin(request) is None for request in requests)
         return found
 
     def _propose(
@@ -138,7 +142,10 @@ class Speculator:
         self.planner.costs.observe(shares, seconds)
         if self._models:
             contexts = [share.context for share in shares]
-            self._mixes.observe(contexts, self._mix, tokens, seconds + self._drafting)
+            if self._waiting:
+                self._mixes.wait(contexts, self._mix, self._drafting)
+            else:
+                self._mixes.observe(contexts, self._mix, tokens, seconds + self._drafting)
 
     def forget(self, request: Request) -> None:
         """Drop what is known of a request that has ended."""

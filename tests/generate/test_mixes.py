@@ -86,3 +86,34 @@ def test_companies_are_apart():
 @pytest.mark.parametrize("steps", [1, 5])
 def test_nothing_is_tried_before_the_cheap_way_is_known(steps):
     assert run(Mixes([DEEP]), steady(cheap=50, deep=100), steps) == [CHEAP] * steps
+
+
+def test_a_drafter_that_still_reads_its_prompt_is_not_judged_by_that():
+    mixes = Mixes([DEEP])
+    contexts = (1000,)
+    run(mixes, steady(cheap=50), 6)
+    reading = 40
+    ran = []
+    for _ in range(800):
+        mix = mixes.choose(contexts)
+        if mix == DEEP and reading:
+            reading -= 1
+            mixes.wait(contexts, mix, 0.001)
+        else:
+            mixes.observe(contexts, mix, *steady(cheap=50, deep=100)(mix, 0))
+        ran.append(mix)
+    assert ran[-200:].count(DEEP) > 180
+
+
+def test_a_drafter_that_never_says_anything_is_given_up():
+    mixes = Mixes([DEEP])
+    contexts = (1000,)
+    silent = 0
+    for _ in range(2000):
+        mix = mixes.choose(contexts)
+        if mix == DEEP:
+            silent += 1
+            mixes.wait(contexts, mix, 0.02)
+        else:
+            mixes.observe(contexts, mix, 1, 0.02)
+    assert silent < 600
