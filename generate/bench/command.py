@@ -84,7 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let answers end by themselves (default: all are --max-tokens)",
     )
-    add("--draft-model", metavar="NAME", help="a smaller model of the same family, for model and transformers-assisted")
+    add("--draft-model", metavar="NAME", help="a smaller model, for model and transformers-assisted")
     add(
         "--schema",
         type=Path,

@@ -52,7 +52,7 @@ class StepCosts:
         self._cells: dict[tuple[int, int, int], float] = {}
 
     @classmethod
-    def measure(cls, timer: Timer, context: int, repeats: int = 5) -> StepCosts:
+    def measure(cls, timer: Timer, context: int, repeats: int = 3) -> StepCosts:
         """Time the grid, at no context and at ``context`` tokens of it, interleaved."""
         samples: dict[tuple[int, int], list[float]] = {}
         for repeat in range(repeats + 1):

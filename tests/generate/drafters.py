@@ -1,4 +1,4 @@
-"""Drafters for tests: one that knows what comes and lies at will, so that every pattern of acceptance occurs."""
+"""Drafters for tests: one that knows what comes, and lies at will, so that all patterns occur."""
 
 from __future__ import annotations
 
