@@ -126,13 +126,14 @@ def _blocks(segment: Segment, window: int | None, group: int, parts: int) -> lis
     for begin in range(0, count, size):
         rows = min(size, count - begin)
         last = length - count + begin + rows
-        first = 0 if window is None else max(0, last - rows - window + 1)  # what the first row sees
+        bound = None if window is None or last <= window else window
+        first = 0 if bound is None else max(0, last - rows - bound + 1)  # what the first row sees
         slots = segment.slots[first:last]
-        masked = rows if window is None else len(slots)
+        masked = rows if bound is None else len(slots)
         if tree is None:
-            seen = attention.causal_mask(rows, masked, window, slots.device)
+            seen = attention.causal_mask(rows, masked, bound, slots.device)
         else:
-            seen = attention.tree_mask(tree, masked, window)
+            seen = attention.tree_mask(tree, masked, bound)
         blocks.append(_block(segment.begin + begin, rows, slots, seen, group, parts))
     return blocks
 
@@ -141,8 +142,10 @@ def _block(begin: int, rows: int, slots: Tensor, seen: Tensor | None, group: int
     """A block whose rows see of the last of these slots what ``seen`` says, and all before them."""
     if seen is None:
         return Block(begin, begin + rows, tuple(spans(slots, parts)), None)
-    found, masked = spans(slots, parts), seen.shape[1]
-    if rows >= APART_ROWS or len(found[-1]) < masked:
+    masked = seen.shape[1]
+    if rows < APART_ROWS and Span.of(slots).scattered is None:
+        found = spans(slots, parts)
+    else:
         found = [*spans(slots[:-masked], parts), Span.of(slots[-masked:])]
     last = found[-1]
     assert last.parts == 1 or len(last) // last.parts > rows
@@ -153,20 +156,21 @@ def _block(begin: int, rows: int, slots: Tensor, seen: Tensor | None, group: int
 
 
 def spans(slots: Tensor, parts: int) -> list[Span]:
-    """Cut a context into spans, in its order; the long ones come in parts, less what does not divide."""
+    """Cut what all rows see into spans; the long ones come in parts, less what does not divide.
+
+    The order of such keys does not matter, and blocks that were freed are often given out backwards.
+    """
+    slots = slots.sort().values
     cuts = (torch.diff(slots) != 1).nonzero().flatten() + 1
     edges = [0, *cuts.tolist(), len(slots)]
-    covered, ranges = 0, []
-    for begin, end in pairwise(edges):
-        if end - begin >= MIN_SPAN:
-            ranges += [(covered, begin), (begin, end)]
-            covered = end
-    found = []
-    for begin, end in [*ranges, (covered, len(slots))]:
+    long = [(begin, end) for begin, end in pairwise(edges) if end - begin >= MIN_SPAN]
+    short = [slots[begin:end] for begin, end in pairwise(edges) if 0 < end - begin < MIN_SPAN]
+    found = [Span.of(torch.cat(short))] if short else []
+    for begin, end in long:
         equal = max(1, min(parts, (end - begin) // MIN_PART))
         middle = begin + (end - begin) % equal
-        found += [Span.of(slots[begin:middle], 1)] if middle > begin else []
-        found += [Span.of(slots[middle:end], equal)] if end > middle else []
+        found += [Span.of(slots[begin:middle])] if middle > begin else []
+        found.append(Span.of(slots[middle:end], equal))
     return found
 
 
