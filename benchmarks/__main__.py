@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 import runpy
 import sys
 from pathlib import Path
+
+from configs.cli import CALM_ENV
 
 HERE = Path(__file__).parent
 
@@ -30,6 +33,7 @@ def main() -> int:
     if name not in known:
         print(f"error: no benchmark is called {name!r}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
+    os.environ.update(CALM_ENV | os.environ)
     sys.argv = [f"python -m benchmarks.{name}", *sys.argv[2:]]
     runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
     return 0

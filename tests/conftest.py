@@ -10,10 +10,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from configs.cli import QUIET_ENV
+from configs.cli import CALM_ENV, QUIET_ENV
 from configs.settings import Settings, load_settings
 
-os.environ.update(QUIET_ENV)
+os.environ.update(QUIET_ENV | CALM_ENV)
 # Started in the background of a script, we and our children would ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # A shared machine is slow at times; a slow example is no failure.
