@@ -19,8 +19,8 @@ from torch import Tensor
 
 from generate.engine.lean_model import Norm
 
-MANY_ROWS = 64
-"""From so many rows on, halves counted, oneDNN's kernel is faster than FBGEMM's."""
+MANY_ROWS = 512
+"""From so many rows on, halves counted, oneDNN's kernel is faster than FBGEMM's, whose strength are few."""
 TINY = 1e-30
 """Smaller rows count as zero; 2 ** 15 divided by it is still finite."""
 
@@ -142,7 +142,7 @@ def _levels() -> int:
     Without VNNI instructions two products of 8 bits are summed in 16, which 127 levels and their zero
     point overflow. What a processor does is found out by trying.
     """
-    weight, x = torch.ones(64, 64), torch.ones(MANY_ROWS, 64)
+    weight, x = torch.ones(64, 64), torch.ones(MANY_ROWS // 2, 64)
     for levels in (127, 63):
         try:
             layer = Int8Linear(weight, None, None, levels)

@@ -49,7 +49,7 @@ def rows(count: int, size: int, seed: int) -> Tensor:
 @given(
     shape=st.sampled_from(SHAPES),
     levels=st.sampled_from(LEVELS),
-    count=st.integers(1, 100),
+    count=st.one_of(st.integers(1, 40), st.integers(240, 300)),
     seed=st.integers(0, 10**6),
     data=st.data(),
 )
@@ -65,7 +65,7 @@ def test_a_row_is_the_same_bit_for_bit_whatever_rows_share_the_batch(shape, leve
     assert torch.equal(linear(x[order]), together[order])
 
 
-@pytest.mark.parametrize("count", [1, 31, 32, 33, 100])
+@pytest.mark.parametrize("count", [1, 31, 255, 256, 300])
 @pytest.mark.parametrize("levels", LEVELS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_activations_are_exact_to_sixteen_bits(shape, levels, count):
@@ -184,13 +184,13 @@ def test_a_processor_without_kernels_is_named(
 
 
 class Saturating(Int8Linear):
-    """What a processor without VNNI instructions makes of a row: sums of two products held to 16 bits."""
+    """What a processor without VNNI instructions makes of weights of 1: sums of two products in 16 bits."""
 
     def _product(self, halves: Tensor) -> Tensor:
         whole = (halves + self._zero).round().long()
         ones = torch.full((64, 64), 127)
         pairs = (whole[:, None, :] * ones).view(len(whole), 64, 32, 2).sum(3).clamp(-(2**15), 2**15 - 1)
-        return (pairs.sum(2) - self._zero * 127 * 64) * self._scale
+        return (pairs.sum(2) - self._zero * 127 * 64) / (127 * (self._zero - 1))
 
 
 def test_without_wide_sums_there_are_fewer_levels(monkeypatch: pytest.MonkeyPatch) -> None:
