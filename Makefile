@@ -20,8 +20,7 @@ demo: install  ## install, fetch models, ingest ./docs, ask one question
 
 test: install-dev models chromium  ## lint, types, layers, tests (under ten minutes)
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest tests/generate
-	$(BIN)/pytest --ignore tests/generate
+	$(BIN)/pytest
 
 test-deep: test  ## the long sweeps as well: fuzz, kills, exactness over many prompts
 	$(BIN)/pytest -m deep --timeout 3600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,10 @@ def chats(tmp_path: Path) -> Chats:
 
 
 @pytest.fixture
-def open_app(chats: Chats) -> Callable[..., App]:
+def open_app(chats: Chats, monkeypatch: pytest.MonkeyPatch) -> Callable[..., App]:
     """Open the page: ``open_app(reply=..., corpus=..., chat="id in the URL")``."""
+    # The harness makes the script __main__ and leaves it there: spawned children would run it first.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
     def open_app(reply: Reply = GOOD, corpus: Callable[[], Corpus] = lambda: CORPUS, chat: str = "") -> App:
         answerer = ScriptedAnswerer(lambda question: reply)
