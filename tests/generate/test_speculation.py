@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from generate.engine.engine import Engine, NonFiniteLogitsError
+from generate.engine.engine import NonFiniteLogitsError
 from generate.engine.request import FinishReason, SamplingParams
-from generate.engine.runner import ModelRunner
 from generate.speculate.factory import CHEAP, open_drafters
 from generate.speculate.speculator import Speculator
 from tests.generate.conftest import generate_settings
 from tests.generate.drafters import OracleDrafter
 from tests.generate.families import FAMILIES, VOCAB
-from tests.generate.reference import Reference
 from tests.generate.test_exactness import COUNT, MODELS, SMOLLM, Pair, pair
 
 assert pair  # the fixture
@@ -135,62 +129,6 @@ def test_a_tree_that_sees_its_siblings_is_noticed(
     engine.speculator = oracle(models, models.prompts)
     with pytest.raises(AssertionError):
         models.compare(engine)
-
-
-@pytest.fixture(scope="module")
-def references(tiny_model: Callable[[str], Path]) -> Callable[[str], Reference]:
-    return cache(lambda family: Reference(tiny_model(family)))
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    family=st.sampled_from(sorted(FAMILIES)),
-    prompt=st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=30),
-    right=st.floats(0, 1),
-    wrong=st.integers(0, 5),
-    seed=st.integers(0, 1000),
-    limit=st.integers(1, 30),
-    block=st.sampled_from([1, 3, 4, 16]),
-)
-def test_kept_keys_and_values_are_those_of_a_fresh_prefill(
-    tiny_runner: Callable[[str], ModelRunner],
-    references: Callable[[str], Reference],
-    family: str,
-    prompt: list[int],
-    right: float,
-    wrong: int,
-    seed: int,
-    limit: int,
-    block: int,
-) -> None:
-    runner = tiny_runner(family)
-    (future,) = references(family)([prompt], 12)
-    drafter = OracleDrafter(
-        {tuple(prompt): future.tokens}, vocabulary=VOCAB, right=right, wrong=wrong, seed=seed
-    )
-    engine = new_engine(runner, block)
-    engine.speculator = Speculator([drafter], limit=limit, planner=None)
-    request = engine.add(prompt, SamplingParams(max_tokens=20))
-    while len(request.output) < 8:
-        engine.step()
-    kept = contents(engine, request)
-    fresh = new_engine(runner, block)
-    again = fresh.add(request.tokens, SamplingParams(max_tokens=2))
-    fresh.step()
-    for found, wanted in zip(kept, contents(fresh, again), strict=True):
-        torch.testing.assert_close(found, wanted[: len(found)], atol=1e-5, rtol=1e-4)
-
-
-def new_engine(runner: ModelRunner, block: int) -> Engine:
-    return Engine(runner, generate_settings(block_size=block, max_batch_tokens=256))
-
-
-def contents(engine: Engine, request: Any) -> list[torch.Tensor]:
-    """Keys and values of a request's computed tokens, layer by layer."""
-    from generate.engine.batch import slots_of
-
-    slots = slots_of(request.block_table, request.computed, engine.pool.block_size)
-    return [store[slots] for store in (*engine.cache.keys, *engine.cache.values)]
 
 
 def test_sampled_output_is_the_same_with_drafts_and_without(pair: Callable[[str], Pair]) -> None:
