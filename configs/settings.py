@@ -93,6 +93,7 @@ class GenerateSettings(Section):
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     weights: Literal["auto", "float", "int8"]
     weights_mb: PositiveFloat | None
+    attention_window: PositiveInt | None
     block_size: PositiveInt
     kv_cache_mb: PositiveFloat | None
     max_batch_tokens: PositiveInt

@@ -44,23 +44,24 @@ def load_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
     if settings.weights_mb is not None:
         return _streaming_runner(folder, settings)
     model = load_model(folder, device=settings.device, dtype=settings.dtype)
-    return runner_for(model, int8=_wants_int8(model, settings))
+    return runner_for(model, int8=_wants_int8(model, settings), attention_window=settings.attention_window)
 
 
-def runner_for(model: Any, *, int8: bool = False) -> ModelRunner:
+def runner_for(model: Any, *, int8: bool = False, attention_window: int | None = None) -> ModelRunner:
     """The fastest runner that a loaded model and its device allow.
 
     Args:
         int8: quantise its weights; `why_no_int8` must have nothing against it.
+        attention_window: see `ModelRunner`.
     """
     if model.device.type == "cuda":
-        return _cuda_runner(model)
+        return _cuda_runner(model, attention_window)
     weights = "int8" if int8 else None
-    if why_not(model) is None:
+    if why_not(model, attention_window) is None:
         return LeanRunner(model, int8_linear if int8 else FloatLinear, weights=weights)
     if int8:
         quantise_modules(model)
-    return ModelRunner(model, weights=weights)
+    return ModelRunner(model, weights=weights, attention_window=attention_window)
 
 
 def load_draft(folder: Path, target: Path, settings: GenerateSettings) -> DraftModel:
@@ -94,18 +95,18 @@ def _streaming_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
             "which are not quantised; set one of the two only"
         )
     model = load_model(folder, device=settings.device, dtype=settings.dtype, weights_mb=settings.weights_mb)
-    runner = ModelRunner(model)
+    runner = ModelRunner(model, attention_window=settings.attention_window)
     runner.identity += f" {settings.weights_mb} MB"
     return runner
 
 
-def _cuda_runner(model: Any) -> ModelRunner:
+def _cuda_runner(model: Any, attention_window: int | None) -> ModelRunner:
     """With Triton and CUDA graphs; without Triton (the ``gpu`` extra) by torch alone, slower."""
     try:
         from generate.engine.cuda import CudaRunner, cuda_capture
     except ImportError:
-        return ModelRunner(model)
-    return CudaRunner(model, cuda_capture())
+        return ModelRunner(model, attention_window=attention_window)
+    return CudaRunner(model, cuda_capture(), attention_window=attention_window)
 
 
 def load_service(

@@ -91,7 +91,7 @@ def step_costs(
                         "low": cost.low,
                         "high": cost.high,
                         "device": str(engine.runner.device),
-                        "weights": type_name(engine.runner.dtype),
+                        "weights": engine.runner.weights,
                         "runs": len(found),
                     }
                 )
@@ -125,7 +125,8 @@ def _open(shape: str, settings: GenerateSettings, batch: int, context: int) -> E
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     # Half a block more, so that dividing by its size gives this number again.
     megabytes = (blocks + 0.5) * settings.block_size * token / 2**20
-    return Engine(runner_for(model), settings.model_copy(update={"kv_cache_mb": megabytes}))
+    runner = runner_for(model, attention_window=settings.attention_window)
+    return Engine(runner, settings.model_copy(update={"kv_cache_mb": megabytes}))
 
 
 def _place(settings: GenerateSettings) -> tuple[torch.device, torch.dtype]:

@@ -21,7 +21,7 @@ from generate.bench.memory import available_bytes, gigabytes
 from generate.bench.options import PEERS, SINGLE, Options, wanted
 from generate.bench.prompts import Line, tokenize
 from generate.bench.rows import Gap
-from generate.bench.systems import EngineHost, EngineSystem, System, type_name
+from generate.bench.systems import EngineHost, EngineSystem, System
 from generate.engine.engine import Engine
 from generate.engine.request import SamplingParams
 from generate.grammar import Grammar, GrammarCompiler
@@ -190,8 +190,7 @@ class _Builder:
             seed=self.settings.answer.seed,
             eos_ids=self.eos_ids,
         )
-        weights = getattr(self.runner, "weights", type_name(self.runner.dtype))
-        host = EngineHost(engine, params, weights, self._grammar())
+        host = EngineHost(engine, params, self.runner.weights, self._grammar())
         return [self._our(name, host, settings) for name in self.wanted if name not in PEERS]
 
     def _grammar(self) -> Grammar | None:

@@ -16,6 +16,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from generate.engine.batch import PackedBatch, Segment
+from generate.engine.window import Window
 
 NAME = "draftline_paged"
 
@@ -34,6 +35,7 @@ def paged_attention(
     attention_mask: Tensor | None,
     *,
     step: PackedBatch,
+    attention_window: int | None = None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
@@ -45,6 +47,7 @@ def paged_attention(
         module: the calling layer; its ``layer_idx`` picks the layer of the cache.
         query: (1, heads, T, head_dim); ``key`` and ``value``: (1, kv_heads, T, head_dim).
         step: the packed batch, handed through the model's forward by keyword.
+        attention_window: recent tokens that a query sees beside the first, see `window`; None: all.
         sliding_window: how many tokens a query sees, itself included; None for all.
         softcap: squash scores to ``softcap * tanh(score / softcap)`` (Gemma 2).
 
@@ -58,7 +61,7 @@ def paged_attention(
     out = query.new_empty(query.shape[2], query.shape[1], query.shape[3])
     for segment in step.segments:
         queries = query[:, :, segment.begin : segment.end]
-        attended = _attend(layer, queries, segment, step, scaling, sliding_window, softcap)
+        attended = _attend(layer, queries, segment, step, attention_window, scaling, sliding_window, softcap)
         out[segment.begin : segment.end] = attended[0].transpose(0, 1)
     return out.unsqueeze(0), None
 
@@ -68,23 +71,35 @@ def _attend(
     queries: Tensor,
     segment: Segment,
     step: PackedBatch,
+    policy: int | None,
     scaling: float | None,
     window: int | None,
     softcap: float | None,
 ) -> Tensor:
-    count, slots = queries.shape[2], segment.slots
-    if window is not None:  # the first query sees `window` tokens back, the last ones fewer of these
-        slots = slots[max(0, len(slots) - count - window + 1) :]
+    view = Window.of(window, policy)
+    if view is not None and view.sinks:
+        kind = (view, segment.begin, segment.end)
+        if kind not in step.plans:
+            step.plans[kind] = view.narrow(segment)
+        slots, mask = step.plans[kind]
+    else:
+        slots, mask = _in_sight(segment, window)
     keys, values = step.cache.read(layer, slots)
     keys, values = keys.transpose(0, 1).unsqueeze(0), values.transpose(0, 1).unsqueeze(0)
     grouped = queries.shape[1] != keys.shape[1]
-    if segment.ancestors is None:
-        mask = causal_mask(count, len(slots), window, queries.device)
-    else:
-        mask = tree_mask(segment.ancestors, len(slots), window)
     if softcap is not None:
         return _softcapped(queries, keys, values, mask, scaling, softcap)
     return scaled_dot_product_attention(queries, keys, values, mask, scale=scaling, enable_gqa=grouped)
+
+
+def _in_sight(segment: Segment, window: int | None) -> tuple[Tensor, Tensor | None]:
+    """The slots of which a segment's rows see some, and who sees which: (rows, slots); None: all do."""
+    count, slots = segment.end - segment.begin, segment.slots
+    if window is not None:  # the first query sees `window` tokens back, the last ones fewer of these
+        slots = slots[max(0, len(slots) - count - window + 1) :]
+    if segment.ancestors is None:
+        return slots, causal_mask(count, len(slots), window, slots.device)
+    return slots, tree_mask(segment.ancestors, len(slots), window)
 
 
 def causal_mask(count: int, length: int, window: int | None, device: torch.device) -> Tensor | None:

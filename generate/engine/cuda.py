@@ -68,10 +68,18 @@ class CudaRunner(ModelRunner):
     Args:
         model: on its device.
         capture: records a step; None captures nothing, so every step runs as it is.
+        weights, attention_window: see `ModelRunner`.
     """
 
-    def __init__(self, model: Any, capture: Capture | None) -> None:
-        super().__init__(model)
+    def __init__(
+        self,
+        model: Any,
+        capture: Capture | None,
+        *,
+        weights: str | None = None,
+        attention_window: int | None = None,
+    ) -> None:
+        super().__init__(model, weights=weights, attention_window=attention_window)
         model.set_attn_implementation(triton_attention.register())
         self._capture = capture
         self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()

@@ -79,8 +79,10 @@ class LeanModel:
     head: Linear
 
 
-def why_not(model: Any) -> str | None:
+def why_not(model: Any, attention_window: int | None = None) -> str | None:
     """What keeps a transformers model from being taken apart here; None if nothing does."""
+    if attention_window is not None:
+        return f"a window over the context (generate.attention_window is {attention_window})"
     config = model.config
     if config.model_type not in FAMILIES or type(model).__name__.lower() != f"{config.model_type}forcausallm":
         return f"{type(model).__name__} is none of {', '.join(FAMILIES)}"

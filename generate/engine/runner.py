@@ -21,6 +21,7 @@ from configs.errors import ModelError
 from generate.engine import attention
 from generate.engine.batch import PackedBatch
 from generate.engine.kv_cache import KVCache
+from generate.engine.window import SINKS
 
 
 class ModelRunner:
@@ -33,14 +34,17 @@ class ModelRunner:
     Args:
         model: a causal language model of transformers.
         weights: what its weights are, where that is not the type that it computes with.
+        attention_window: let every token see so many recent ones and the first, see `window`; None: all.
     """
 
-    def __init__(self, model: Any, *, weights: str | None = None) -> None:
+    def __init__(
+        self, model: Any, *, weights: str | None = None, attention_window: int | None = None
+    ) -> None:
         model.set_attn_implementation(attention.register())
         self.model = model.eval()
-        self._describe(model, weights)
+        self._describe(model, weights, attention_window)
 
-    def _describe(self, model: Any, weights: str | None) -> None:
+    def _describe(self, model: Any, weights: str | None, attention_window: int | None = None) -> None:
         self.config = config = model.config.get_text_config()
         self.layers = int(config.num_hidden_layers)
         self.heads = int(config.num_attention_heads)
@@ -52,7 +56,10 @@ class ModelRunner:
         self.device: torch.device = _device(model)
         self.eos_ids = _eos_ids(model)
         self.weights = weights or str(self.dtype).removeprefix("torch.")
-        """Their type, for people: ``int8`` says that they were quantised."""
+        """Their type, for people: ``int8`` says that they were quantised, ``lossy`` that more was changed."""
+        self.attention_window = attention_window
+        if attention_window is not None:
+            self.weights += f" (lossy: window {attention_window})"
         self.identity = f"{type(self).__name__} {self.weights} {model.config.to_json_string()}"
         """Tells models apart whose steps take different times."""
 
@@ -60,6 +67,12 @@ class ModelRunner:
     def from_folder(cls, folder: Path, *, device: str = "auto", dtype: str = "auto") -> ModelRunner:
         """Load a model from local files; arguments and errors are those of `load_model`."""
         return cls(load_model(folder, device=device, dtype=dtype))
+
+    @property
+    def sight(self) -> int:
+        """The most tokens that a token sees: what it costs does not grow with a longer context."""
+        window = self.context_length if self.attention_window is None else self.attention_window + SINKS
+        return min(window, self.context_length)
 
     def bytes_per_token(self) -> int:
         """What one token costs in the KV cache."""
@@ -91,6 +104,7 @@ class ModelRunner:
             use_cache=False,
             logits_to_keep=rows,
             step=batch,
+            attention_window=self.attention_window,
         )
         logits: Tensor = output.logits[0, : len(batch.logit_rows)].float()
         return logits

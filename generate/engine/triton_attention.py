@@ -20,8 +20,11 @@ from transformers import AttentionInterface
 from generate.engine.batch import PackedBatch
 from generate.engine.triton_attention_kernels import attend, combine
 from generate.engine.triton_attention_plan import AttentionPlan, Tiling
+from generate.engine.window import Window
 
 NAME = "draftline_triton"
+EVERYWHERE = 2**30
+"""Positions from which sinks are seen where nothing bounds that; can be subtracted from any position."""
 
 
 def register() -> str:
@@ -38,6 +41,7 @@ def triton_paged_attention(
     attention_mask: Tensor | None,
     *,
     step: PackedBatch,
+    attention_window: int | None = None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
@@ -50,14 +54,16 @@ def triton_paged_attention(
     step.cache.write(layer, step.slots, key[0].transpose(0, 1), value[0].transpose(0, 1))
     group = query.shape[1] // key.shape[1]
     height = Tiling.of(query.shape[3], query.dtype).max_height
-    kind = (AttentionPlan, group, sliding_window, height)
+    view = Window.of(sliding_window, attention_window)
+    recent = None if view is None else view.recent
+    kind = (AttentionPlan, group, recent, height)
     if kind not in step.plans:
         step.plans[kind] = AttentionPlan.build(
             step.segments,
             step.block_size,
             query.device,
             group=group,
-            window=sliding_window,
+            window=recent,
             max_height=height,
         )
     out = paged_attend(
@@ -67,7 +73,7 @@ def triton_paged_attention(
         step.plans[kind],
         step.block_size,
         scaling=scaling,
-        window=sliding_window,
+        window=view,
         softcap=softcap,
     )
     return out.unsqueeze(0), None
@@ -81,7 +87,7 @@ def paged_attend(
     block_size: int,
     *,
     scaling: float | None = None,
-    window: int | None = None,
+    window: Window | None = None,
     softcap: float | None = None,
 ) -> Tensor:
     """Attend the queries of a plan to what is in the cache.
@@ -89,7 +95,7 @@ def paged_attend(
     Args:
         query: (rows, heads, head_dim), any strides but the last, which is 1.
         keys: (slots, kv_heads, head_dim), contiguous; ``values`` alike.
-        plan: built with the same ``block_size``, ``window`` and heads a KV head.
+        plan: built with the same ``block_size``, recent tokens and heads a KV head.
 
     Returns:
         (rows, heads, head_dim), contiguous, of the query's type.
@@ -117,7 +123,8 @@ def paged_attend(
         plan.blocks,
         plan.ancestors,
         head_dim**-0.5 if scaling is None else scaling,
-        0 if window is None else window,
+        0 if window is None else window.recent,
+        EVERYWHERE if window is None or window.reach is None else window.reach,
         query.stride(0),
         query.stride(1),
         HEADS=heads,
@@ -126,6 +133,7 @@ def paged_attend(
         WORDS=shape.words,
         BLOCK_SIZE=block_size,
         WINDOWED=window is not None,
+        SINKS=0 if window is None else window.sinks,
         SOFTCAP=softcap or 0.0,
         UPCAST=not isinstance(attend, triton.JITFunction),  # interpreted: no dot product of bfloat16 there
         LANES=shape.height,

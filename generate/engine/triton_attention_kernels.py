@@ -30,6 +30,7 @@ def attend(
     ancestors,
     scale,
     window,
+    reach,
     query_row,
     query_head,
     HEADS: tl.constexpr,
@@ -38,6 +39,7 @@ def attend(
     WORDS: tl.constexpr,
     BLOCK_SIZE: tl.constexpr,
     WINDOWED: tl.constexpr,
+    SINKS: tl.constexpr,
     SOFTCAP: tl.constexpr,
     UPCAST: tl.constexpr,
     LANES: tl.constexpr,
@@ -94,11 +96,20 @@ def attend(
     peak = tl.full([LANES], LOWEST, tl.float32)
     total = tl.zeros([LANES], tl.float32)
     mixed = tl.zeros([LANES, WIDTH], tl.float32)
+    if SINKS > 0:  # those that lie before the first part
+        sunk = tl.where(split == 0, tl.minimum(start, SINKS), 0)
+        for at in range(0, sunk, KEYS):
+            key = at + tl.arange(0, KEYS)
+            seen = _in_window(position, key[None, :], window, reach, SINKS)
+            peak, total, mixed = _absorb(
+                queries, keys, values, table, key, sunk, kv_head, seen, scale, peak, total, mixed,
+                HEADS // GROUP, HEAD_DIM, BLOCK_SIZE, SOFTCAP, UPCAST, WIDTH,
+            )  # fmt: skip
     for at in range(start, own, KEYS):  # before the segment's own rows: all see these
         key = at + tl.arange(0, KEYS)
         seen = tl.full([LANES, KEYS], True, tl.int1)
         if WINDOWED:
-            seen = key[None, :] > position[:, None] - window
+            seen = _in_window(position, key[None, :], window, reach, SINKS)
         peak, total, mixed = _absorb(
             queries, keys, values, table, key, stop, kv_head, seen, scale, peak, total, mixed,
             HEADS // GROUP, HEAD_DIM, BLOCK_SIZE, SOFTCAP, UPCAST, WIDTH,
@@ -106,8 +117,9 @@ def attend(
     for at in range(own, stop, KEYS):
         key = at + tl.arange(0, KEYS)
         seen = _sees(
-            row, inside, position, key, rows, ancestors, begin, count, context, tree, window, WORDS, WINDOWED
-        )
+            row, inside, position, key, rows, ancestors, begin, count, context, tree, window, reach,
+            WORDS, WINDOWED, SINKS,
+        )  # fmt: skip
         peak, total, mixed = _absorb(
             queries, keys, values, table, key, stop, kv_head, seen, scale, peak, total, mixed,
             HEADS // GROUP, HEAD_DIM, BLOCK_SIZE, SOFTCAP, UPCAST, WIDTH,
@@ -139,8 +151,10 @@ def _sees(
     context,
     tree,
     window,
+    reach,
     WORDS: tl.constexpr,
     WINDOWED: tl.constexpr,
+    SINKS: tl.constexpr,
 ):
     """Which lanes see which keys, (lanes, keys), where keys are the segment's own rows or before them."""
     own = key - context
@@ -155,7 +169,16 @@ def _sees(
     if WINDOWED:
         key_position = tl.load(rows + 3 * (begin + own), mask=is_own, other=0)
         key_position = tl.where(is_own, key_position, key)
-        seen = seen & (key_position[None, :] > position[:, None] - window)
+        seen = seen & _in_window(position, key_position[None, :], window, reach, SINKS)
+    return seen
+
+
+@triton.jit
+def _in_window(position, key, window, reach, SINKS: tl.constexpr):
+    """Whether lanes at ``position`` (lanes,) see keys at ``key`` (1, keys), by `window.Window`."""
+    seen = key > position[:, None] - window
+    if SINKS > 0:
+        seen = seen | ((key < SINKS) & (key > position[:, None] - reach))
     return seen
 
 

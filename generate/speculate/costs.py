@@ -42,18 +42,21 @@ class StepCosts:
     Args:
         base: f at the rows of ``GRID``, in seconds.
         reading: h at the rows of ``GRID``, in seconds a token of context.
+        sight: tokens of a context that are read at most; None: all.
     """
 
-    def __init__(self, base: Sequence[float], reading: Sequence[float]) -> None:
+    def __init__(self, base: Sequence[float], reading: Sequence[float], sight: int | None = None) -> None:
         assert len(base) == len(reading) == len(GRID)
         self.base = _non_decreasing(base)
         self.reading = _non_decreasing(reading)
+        self._sight = sight
         self._pace = 1.0
         self._cells: dict[tuple[int, int, int], float] = {}
 
     @classmethod
-    def measure(cls, timer: Timer, context: int, repeats: int = 3) -> StepCosts:
+    def measure(cls, timer: Timer, context: int, repeats: int = 3, sight: int | None = None) -> StepCosts:
         """Time the grid, at no context and at ``context`` tokens of it, interleaved."""
+        context = context if sight is None else min(context, sight)
         samples: dict[tuple[int, int], list[float]] = {}
         for repeat in range(repeats + 1):
             for rows in GRID:
@@ -66,7 +69,7 @@ class StepCosts:
             max(0.0, median(samples[rows, context]) - bare) / max(1, context)
             for rows, bare in zip(GRID, base, strict=True)
         ]
-        return cls(base, reading)
+        return cls(base, reading, sight)
 
     def predict(self, shares: Sequence[Share]) -> float:
         """Seconds of a step with these shares."""
@@ -83,7 +86,12 @@ class StepCosts:
 
     def _model(self, shares: Sequence[Share]) -> float:
         rows = sum(share.rows for share in shares)
-        return _at(self.base, rows) + sum(_at(self.reading, share.rows) * share.context for share in shares)
+        return _at(self.base, rows) + sum(
+            _at(self.reading, share.rows) * self._read(share.context) for share in shares
+        )
+
+    def _read(self, context: int) -> int:
+        return context if self._sight is None else min(context, self._sight)
 
     def _residual(self, shares: Sequence[Share]) -> float:
         """A cell's deviation; of a cell never seen, that of the nearest row count in the same company."""

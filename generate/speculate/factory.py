@@ -28,7 +28,9 @@ CHEAP: dict[str, Callable[[], Drafter]] = {
     "grammar": GrammarDrafter,
 }
 """Drafters that run no model."""
-DRAFTERS = (*CHEAP, "streaming", "snapkv", "model")
+SPARSE = ("streaming", "snapkv")
+"""Drafters that run the target over a part of its context."""
+DRAFTERS = (*CHEAP, *SPARSE, "model")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def open_speculator(
         load_draft: loads the draft model, if one is named.
 
     Raises:
-        InputError: the drafter ``model`` without a draft model.
+        InputError: the drafter ``model`` without a draft model, or ``streaming`` or ``snapkv`` where the
+            target itself sees no more than a window.
     """
     if settings.speculate == "off" or not settings.drafters:
         return None
@@ -80,6 +83,11 @@ def open_drafters(
     )
     found: list[Drafter] = []
     for name in dict.fromkeys(names):
+        if name in SPARSE and engine.runner.attention_window is not None:
+            raise InputError(
+                f"generate.drafters has {name}, which drafts with less context, and "
+                "generate.attention_window takes that away already; set one of the two only"
+            )
         if name in CHEAP:
             found.append(CHEAP[name]())
         elif name == "streaming":

@@ -18,8 +18,8 @@ from generate.engine.blocks import BlockPool
 from generate.engine.kv_cache import KVCache
 from generate.engine.request import Request, SamplingParams
 from generate.engine.runner import ModelRunner
+from generate.engine.window import SINKS
 
-SINKS = 16
 WINDOW = 32
 """Last tokens of a prompt whose queries tell what matters in it."""
 POOLED = 5

@@ -33,7 +33,7 @@ def load_costs(engine: Engine, file: Path | None) -> StepCosts:
     known = _read(file)
     try:
         found = known[key]
-        return StepCosts(found["base"], found["reading"])
+        return StepCosts(found["base"], found["reading"], engine.runner.sight)
     except (KeyError, TypeError, AssertionError):
         pass  # not measured yet, or damaged: measure
     costs = measure(engine)
@@ -60,7 +60,7 @@ def measure(engine: Engine) -> StepCosts:
 
     if room < 1:
         return StepCosts([1.0] * len(GRID), [0.0] * len(GRID))
-    return StepCosts.measure(timer, context)
+    return StepCosts.measure(timer, context, sight=engine.runner.sight)
 
 
 def _fingerprint(engine: Engine) -> str:

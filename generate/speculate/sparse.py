@@ -24,8 +24,9 @@ from generate.engine.blocks import BlockPool
 from generate.engine.kv_cache import KVCache
 from generate.engine.request import Request
 from generate.engine.runner import ModelRunner
+from generate.engine.window import SINKS
 from generate.speculate.chain import EXIT_BELOW, Chain, ChainDrafter
-from generate.speculate.kv_selection import SINKS, WINDOW, layer_windows, select_by_attention, streaming
+from generate.speculate.kv_selection import WINDOW, layer_windows, select_by_attention, streaming
 
 Policy = Literal["streaming", "snapkv"]
 MAX_BUILDS = 4

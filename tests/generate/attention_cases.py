@@ -20,8 +20,9 @@ from generate.engine.batch import Observer, PackedBatch, Segment, slots_of
 from generate.engine.engine import Engine
 from generate.engine.kv_cache import KVCache
 from generate.engine.request import SamplingParams
-from generate.engine.runner import ModelRunner
+from generate.engine.runner import ModelRunner, load_model
 from generate.engine.triton_attention_plan import AttentionPlan, Tiling
+from generate.engine.window import Window
 from generate.speculate.tree import TokenTree
 from tests.generate.conftest import generate_settings
 
@@ -55,6 +56,7 @@ class Case:
     dtype: str = "float32"
     block_size: int = 4
     window: int | None = None
+    attention_window: int | None = None
     softcap: float | None = None
     seed: int = 0
 
@@ -87,6 +89,7 @@ def cases(draw: st.DrawFn, *, longest: int = 60, most: int = 4, **fixed: Any) ->
         "dtype": draw(st.sampled_from(tuple(DTYPES))),
         "block_size": draw(st.sampled_from((1, 4, 16))),
         "window": draw(st.none() | st.integers(1, 1 + longest)),
+        "attention_window": draw(st.none() | st.integers(1, 1 + longest)),
         "softcap": draw(st.none() | st.sampled_from((2.0, 30.0))),
         "seed": draw(st.integers(0, 99)),
     }
@@ -183,7 +186,7 @@ def found(
     step = replace(step, observer=observer)
     if bug is not None:
         height = Tiling.of(case.head_dim, inputs[0].dtype).max_height
-        step.plans[AttentionPlan, case.group, case.window, height] = bug(make_plan(case, step, height))
+        step.plans[AttentionPlan, case.group, _recent(case), height] = bug(make_plan(case, step, height))
     return _call(triton_attention.triton_paged_attention, case, step, inputs)
 
 
@@ -193,9 +196,14 @@ def make_plan(case: Case, step: PackedBatch, max_height: int) -> AttentionPlan:
         case.block_size,
         step.slots.device,
         group=case.group,
-        window=case.window,
+        window=_recent(case),
         max_height=max_height,
     )
+
+
+def _recent(case: Case) -> int | None:
+    view = Window.of(case.window, case.attention_window)
+    return None if view is None else view.recent
 
 
 def _call(function: Any, case: Case, step: PackedBatch, inputs: Sequence[Tensor]) -> Tensor:
@@ -204,6 +212,7 @@ def _call(function: Any, case: Case, step: PackedBatch, inputs: Sequence[Tensor]
         *inputs,
         None,
         step=step,
+        attention_window=case.attention_window,
         scaling=None if case.seed % 2 else 0.2,
         sliding_window=case.window,
         softcap=case.softcap,
@@ -222,9 +231,12 @@ def compare(case: Case, device: str = "cpu", bug: Bug | None = None) -> float:
     return float(off.nan_to_num(torch.inf).max())
 
 
-def written(folder: Path, device: str, *, triton: bool) -> list[list[int]]:
+def written(
+    folder: Path, device: str, *, triton: bool, attention_window: int | None = None
+) -> list[list[int]]:
     """What an engine over a model writes, through the kernels or through the reference."""
-    runner = ModelRunner.from_folder(folder, device=device, dtype="float32")
+    model = load_model(folder, device=device, dtype="float32")
+    runner = ModelRunner(model, attention_window=attention_window)
     if triton:
         from generate.engine import triton_attention
 

@@ -97,6 +97,17 @@ def test_the_largest_trees(interpreted: Run, parents: tuple[int, ...], window: i
     assert interpreted(compare, case) <= 1
 
 
+@pytest.mark.parametrize(("window", "attention_window"), [(None, 70), (300, 70), (1300, 600)])
+def test_sinks_before_a_window(interpreted: Run, window: int | None, attention_window: int) -> None:
+    """In one part and in several, in stretches that begin within them, and out of a layer's own reach."""
+    segments = (Stretch(900, 3), Stretch(5, 150), Stretch(280, parents=BUSHY), Stretch(2500), Stretch(9))
+    case = Case(segments, group=2, block_size=16, window=window, attention_window=attention_window)
+    assert interpreted(compare, case) <= 1
+    for other in (attention_window - 1, attention_window + 1):
+        off = interpreted(found, replace(case, attention_window=other)) - expected(case)
+        assert off.abs().max() > 10 * DTYPES["float32"]
+
+
 @pytest.mark.parametrize("window", [None, 4400])
 def test_more_parts_than_are_joined_at_once(interpreted: Run, window: int | None) -> None:
     # A seed whose later parts outweigh the earlier ones: else joining would have nothing to rescale.
@@ -242,10 +253,14 @@ def test_a_window_of_another_size_is_seen(interpreted: Run, window: int) -> None
 # The engine
 
 
-def test_the_engine_writes_the_same(interpreted: Run, tiny_model: Callable[[str], Path]) -> None:
-    folder = tiny_model("mistral")
-    assert interpreted(_written, folder) == written(folder, "cpu", triton=False)
+@pytest.mark.parametrize(("family", "attention_window"), [("mistral", None), ("gemma3", 6)])
+def test_the_engine_writes_the_same(
+    interpreted: Run, tiny_model: Callable[[str], Path], family: str, attention_window: int | None
+) -> None:
+    folder = tiny_model(family)
+    wanted = written(folder, "cpu", triton=False, attention_window=attention_window)
+    assert interpreted(_written, folder, attention_window) == wanted
 
 
-def _written(folder: Path) -> list[list[int]]:
-    return written(folder, "cpu", triton=True)
+def _written(folder: Path, attention_window: int | None) -> list[list[int]]:
+    return written(folder, "cpu", triton=True, attention_window=attention_window)

@@ -41,7 +41,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 @pytest.mark.parametrize(("head_dim", "dtype"), [(64, "bfloat16")])
 def test_attention_compiles(compiled: Run, head_dim: int, dtype: str) -> None:
-    _assert_fits(compiled(_attend_for, 90, head_dim, dtype, True, 30.0))
+    _assert_fits(compiled(_attend_for, 90, head_dim, dtype, True, 16, 30.0))
 
 
 def test_joining_compiles(compiled: Run) -> None:
@@ -54,8 +54,8 @@ def test_joining_compiles(compiled: Run) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("head_dim", [16, 64, 128, 256])
 def test_every_size_compiles(compiled: Run, head_dim: int, dtype: str, capability: int) -> None:
-    for windowed, softcap in ((False, 0.0), (True, 30.0)):
-        _assert_fits(compiled(_attend_for, capability, head_dim, dtype, windowed, softcap))
+    for windowed, sinks, softcap in ((False, 0, 0.0), (True, 0, 30.0), (True, 16, 30.0)):
+        _assert_fits(compiled(_attend_for, capability, head_dim, dtype, windowed, sinks, softcap))
 
 
 class Usage(NamedTuple):
@@ -72,7 +72,7 @@ def _assert_fits(programs: dict[int, Usage]) -> None:
 
 
 def _attend_for(
-    capability: int, head_dim: int, dtype: str, windowed: bool, softcap: float
+    capability: int, head_dim: int, dtype: str, windowed: bool, sinks: int, softcap: float
 ) -> dict[int, Usage]:
     """By height of the tiles."""
     from generate.engine.triton_attention_kernels import attend
@@ -82,7 +82,7 @@ def _attend_for(
     pointers = dict.fromkeys(("query", "keys", "values", "out"), f"*{number}")
     pointers |= dict.fromkeys(("partial_out", "partial_log"), "*fp32")
     pointers |= dict.fromkeys(("tiles", "segments", "rows", "blocks", "ancestors"), "*i32")
-    numbers = {"scale": "fp32", "window": "i32", "query_row": "i32", "query_head": "i32"}
+    numbers = {"scale": "fp32", "window": "i32", "reach": "i32", "query_row": "i32", "query_head": "i32"}
     found, height = {}, 16
     while height <= tiling.max_height:
         constants = {
@@ -92,6 +92,7 @@ def _attend_for(
             "WORDS": 5,
             "BLOCK_SIZE": 16,
             "WINDOWED": windowed,
+            "SINKS": sinks,
             "SOFTCAP": softcap,
             "UPCAST": False,
             "LANES": height,

@@ -43,6 +43,8 @@ def test_every_head_size_and_type(head_dim: int, dtype: str, group: int) -> None
     case = Case(MIXED, head_dim=head_dim, dtype=dtype, group=group, kv_heads=2, block_size=16)
     assert compare(case, "cuda") <= 1
     assert compare(replace(case, window=600, softcap=5.0), "cuda") <= 1
+    assert compare(replace(case, attention_window=100), "cuda") <= 1
+    assert compare(replace(case, window=600, attention_window=300, softcap=5.0), "cuda") <= 1
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -60,10 +62,12 @@ def test_any_step(case: Case) -> None:
     assert compare(case, "cuda") <= 1
 
 
+@pytest.mark.parametrize("attention_window", [None, 6])
 @pytest.mark.parametrize("family", ["llama", "mistral", "gemma3"])
-def test_the_engine_writes_the_same(tmp_path: Path, family: str) -> None:
+def test_the_engine_writes_the_same(tmp_path: Path, family: str, attention_window: int | None) -> None:
     folder = make_model(family, tmp_path)
-    assert written(folder, "cuda", triton=True) == written(folder, "cpu", triton=False)
+    found = written(folder, "cuda", triton=True, attention_window=attention_window)
+    assert found == written(folder, "cpu", triton=False, attention_window=attention_window)
 
 
 Attend = Callable[[AttentionPlan], Tensor]
