@@ -24,7 +24,7 @@ ALONE = ("copy", "recycle", "grammar", "streaming", "snapkv", "model")
 AUTO = ("auto", "auto with models")
 KINDS = (*ALONE, *AUTO)
 
-FREE = [0.01 + 0.0001 * rows for rows in GRID]
+FREE = [0.01 + 0.00001 * rows for rows in GRID]
 """Seconds of a step by rows where more of these cost next to nothing."""
 DEAR = [0.01 * rows for rows in GRID]
 """Where each costs as much as the first, so that no draft can pay."""
@@ -85,6 +85,7 @@ def open_kind(
     depth: int = 4,
     budget: int = SINKS + WINDOW + 12,
     cache_mb: float = 8.0,
+    guest: Drafter | None = None,
 ) -> Speculator:
     """A drafter alone, with every draft it has, or all of them together as the planner wants.
 
@@ -92,6 +93,7 @@ def open_kind(
         draft: the draft model; it shares the target's vocabulary.
         budget: tokens of context that self-drafts look at.
         cache_mb: of each drafter with a model.
+        guest: drafts beside the others where all of them do.
     """
 
     def sparse(policy: Any) -> Drafter:
@@ -119,4 +121,5 @@ def open_kind(
     if kind in ALONE:
         return Speculator([opened[kind]()], limit=limit, planner=None, depth=depth)
     names = CHEAP if kind == "auto" else opened
-    return Moody([opened[name]() for name in names], limit=limit, depth=depth)
+    drafters = [opened[name]() for name in names]
+    return Moody(drafters if guest is None else [*drafters, guest], limit=limit, depth=depth)

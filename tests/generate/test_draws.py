@@ -93,9 +93,11 @@ def small_model(seed: int = 0, noise: float = 0.0) -> Any:
 
 @cache
 def grammar() -> Grammar:
-    """Free letters, then three that are forced."""
+    """Free letters, then three that are given, for longer than any output here."""
     small = byte_level("xx", "<eos>")
-    return GrammarCompiler(small, VOCAB, {small.convert_tokens_to_ids("<eos>")}).regex("([a-e][f-k]{2}x{3})*")
+    return GrammarCompiler(small, VOCAB, {small.convert_tokens_to_ids("<eos>")}).regex(
+        "([a-e][f-k]{2}x{3}){60}"
+    )
 
 
 def draw(
@@ -159,7 +161,7 @@ def positions(found: Draws, model: Any, drafted_first: bool) -> np.ndarray:
         for row, token in enumerate(request.output):
             drafted = np.array(sorted(found.drafted[request.id][row]), dtype=int)
             share = probs[row]
-            assert share[token] > 0, "nothing outside the kept tokens is drawn"
+            assert share[token] > 0, "a token outside the kept ones was drawn"
             keys = -share
             if drafted_first:
                 keys[drafted] -= 2
@@ -187,7 +189,8 @@ def check(kind: str, draws: int, folder: Callable[[str], Path]) -> float:
     steps = sum(request.steps for request in found.requests)
     assert tokens >= draws
     assert tokens > 1.02 * steps, "some drafts were accepted"
-    assert sum(request.drafted for request in found.requests) > tokens - steps, "and some were not"
+    rejected = sum(request.drafted for request in found.requests) - (tokens - steps)
+    assert rejected > 0 or kind == "grammar", "and some were not"
     return pvalue(positions(found, model, kind not in COUPLED))
 
 
@@ -202,7 +205,7 @@ def test_draws_follow_the_models_own_distribution(
     kind: str, draws: int, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     restless(monkeypatch.setattr)
-    assert check(kind, draws, tiny_model) > UNLIKELY
+    assert check(kind, draws, tiny_model) > UNLIKELY, "draws are uneven"
 
 
 @pytest.mark.parametrize(
@@ -233,5 +236,5 @@ def test_drafts_that_are_accepted_a_little_too_often_are_seen(
         return walk(tree, biased)
 
     monkeypatch.setattr(engine, "walk", lenient)
-    with pytest.raises(AssertionError):
-        assert check(kind, draws, tiny_model) > UNLIKELY
+    with pytest.raises(AssertionError, match=r"uneven|outside"):
+        assert check(kind, draws, tiny_model) > UNLIKELY, "draws are uneven"

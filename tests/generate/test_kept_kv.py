@@ -201,7 +201,7 @@ def test_kept_keys_and_values_are_those_of_a_fresh_prefill(runners: Runners, day
 
 @pytest.mark.deep
 @pytest.mark.timeout(3600)
-@settings(max_examples=2500)
+@settings(max_examples=1000)
 @given(day=DAYS)
 def test_kept_keys_and_values_over_many_days(runners: Runners, day: Day) -> None:
     Keeper(day, runners(day.name)).run()
