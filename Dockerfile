@@ -6,6 +6,9 @@
 FROM python:3.11-slim-bookworm AS build
 ARG TORCH_ARGS=""
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# For the engine's kernels.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/draftline
 ENV PATH=/opt/draftline/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src

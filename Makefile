@@ -49,7 +49,8 @@ $(RUN):
 	@$(PYTHON) -m venv $(VENV)
 
 # torch first: an installed CPU build satisfies everything after it.
-$(VENV)/.installed: pyproject.toml constraints.txt | $(RUN)
+NATIVE := $(wildcard generate/engine/native/*.cpp generate/engine/native/*.h)
+$(VENV)/.installed: pyproject.toml constraints.txt $(NATIVE) | $(RUN)
 	$(STAGE) 'installing into $(VENV) (a few minutes the first time)'
 	@date +%s > $(VENV)/.started
 	@$(PIP) install -q $(TORCH_ARGS) "$$(grep '^torch==' constraints.txt)"

@@ -1,11 +1,11 @@
 """INT8 weights for the CPU: quantised, and labelled so wherever it matters.
 
-Weights have 8 bits and a scale for each output. Activations have 16 bits and a scale for each row, as
-two halves of 8 bits that pass through the same integer product: round(127 x / max|x|), and what
-that leaves, 254 times finer. The coarse half alone would cost half as much above eight rows a step,
-but it loses more than the weights do, and it multiplies the last bit of a float32 sum until that decides
-about tokens: attention sums the rows of a token tree in another order than a row alone. Integer
-products are exact, so a row's result is the same, bit for bit, whatever rows share its batch.
+Weights have 8 bits and a scale for each output. Activations keep the precision of float32: each row
+has a scale, and each number three digits of 8 bits, which pass through one integer product as rows of
+their own. Fewer digits would cost less above a few rows. But one alone loses more than the weights do, and
+rounding makes the last bit of a float32 sum decide about much larger ones: attention sums the rows of a
+token tree in another order than a row alone, and with two digits one answer in ten came out different.
+Integer products are exact, so here a row's result is the same, bit for bit, whatever rows share its batch.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from torch import Tensor
 
 from generate.engine.lean_model import Norm
 
-MANY_ROWS = 512
-"""From so many rows on, halves counted, oneDNN's kernel is faster than FBGEMM's, whose strength are few."""
+CHUNK = 128
+"""Rows that are multiplied together; what they take then stays in the processor's caches."""
 TINY = 1e-30
-"""Smaller rows count as zero; 2 ** 15 divided by it is still finite."""
+"""Smaller rows count as zero; 2 ** 23 divided by it is still finite."""
 
 
 class Int8Linear:
@@ -31,7 +31,7 @@ class Int8Linear:
     Args:
         weight: (outputs, inputs), float32.
         bias: (outputs,), float32.
-        levels: the largest integer that stands for an activation.
+        levels: the largest digit of an activation.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, norm: Norm | None, levels: int) -> None:
@@ -40,46 +40,45 @@ class Int8Linear:
         scale /= levels
         self._bias = bias
         self._zero = levels + 1
-        self._finer = 2 * levels
-        self._spread = torch.tensor([levels, levels * self._finer], dtype=torch.float32).view(2, 1, 1)
+        self._base = 2 * levels
+        self._spread = torch.tensor([levels * self._base**digit for digit in range(3)]).view(3, 1, 1)
         self._gain: Tensor | None = None
         if norm is not None:
             size = weight.shape[1]
             self._gain = norm.weight
             self._floor = torch.tensor((size * norm.eps) ** 0.5)
             scale *= size**0.5
-        self._few = _pack(whole, scale)
-        self._many = torch.ops.onednn.qlinear_prepack(whole, None)
-        self._scale = scale
-        self._zeros = torch.zeros_like(scale, dtype=torch.int8)
+        self._weight = _pack(whole, scale)
 
     def __call__(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
-        # Few calls: at one row each takes as long as the arithmetic of all of them.
-        count, size = x.shape
-        rows = x if self._gain is None else x * self._gain
-        peak = rows.abs().amax(1, True).clamp_min_(TINY)
-        halves = rows * (self._spread / peak)
-        halves[1].sub_(halves[0].round_(), alpha=self._finer)
-        product = self._product(halves.view(2 * count, size))
-        if self._gain is not None:  # the norm itself: a factor of each row
-            peak /= torch.hypot(torch.linalg.vector_norm(x, 2, 1, True), self._floor)
-        result = torch.add(product[:count], product[count:], alpha=1 / self._finer).mul_(peak)
+        if x.shape[0] <= CHUNK:
+            result = self._multiply(x)
+        else:
+            result = torch.cat([self._multiply(rows) for rows in x.split(CHUNK)])
         if self._bias is not None:
             result += self._bias
         return result if onto is None else result.add_(onto)
 
-    def _product(self, halves: Tensor) -> Tensor:
-        """Round (rows, inputs) to integers and multiply them with the weights: (rows, outputs)."""
-        if halves.shape[0] < MANY_ROWS:
-            product: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default(
-                halves, 1.0, self._zero, self._few
-            )
-        else:
-            whole = halves.add_(self._zero).round_().to(torch.uint8)  # as FBGEMM rounds
-            product = torch.ops.onednn.qlinear_pointwise.default(
-                whole, 1.0, self._zero, self._many, self._scale, self._zeros, None,
-                1.0, 0, torch.float32, "none", [], "",
-            )  # fmt: skip
+    def _multiply(self, x: Tensor) -> Tensor:
+        # Few calls: at one row each takes as long as its arithmetic.
+        count, size = x.shape
+        rows = x if self._gain is None else x * self._gain
+        peak = rows.abs().amax(1, True).clamp_min_(TINY)
+        digits = rows * (self._spread / peak)
+        first, second = digits[0].round_(), digits[1]
+        second.sub_(first, alpha=self._base).round_()
+        digits[2].sub_(first, alpha=self._base**2).sub_(second, alpha=self._base)
+        product = self._product(digits.view(3 * count, size))
+        if self._gain is not None:  # the norm itself: a factor of each row
+            peak /= torch.hypot(torch.linalg.vector_norm(x, 2, 1, True), self._floor)
+        result = torch.add(product[:count], product[count : 2 * count], alpha=1 / self._base)
+        return result.add_(product[2 * count :], alpha=1 / self._base**2).mul_(peak)
+
+    def _product(self, digits: Tensor) -> Tensor:
+        """Multiply digits (rows, inputs) with the weights, the last of them rounded first: (rows, outputs)."""
+        product: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default(
+            digits, 1.0, self._zero, self._weight
+        )
         return product
 
 
@@ -142,13 +141,12 @@ def _levels() -> int:
     Without VNNI instructions two products of 8 bits are summed in 16, which 127 levels and their zero
     point overflow. What a processor does is found out by trying.
     """
-    weight, x = torch.ones(64, 64), torch.ones(MANY_ROWS // 2, 64)
+    weight, x = torch.ones(64, 64), torch.ones(1, 64)
     for levels in (127, 63):
         try:
-            layer = Int8Linear(weight, None, None, levels)
-            products = torch.cat([layer(x[:1]), layer(x)])
+            product = Int8Linear(weight, None, None, levels)(x)
         except RuntimeError:  # torch was built without these kernels
             return 0
-        if bool((products - 64).abs().max() < 1e-3):
+        if bool((product - 64).abs().max() < 1e-3):
             return levels
     return 0

@@ -35,6 +35,9 @@ class Norm:
     def of(cls, module: Any) -> Norm:
         return cls(module.weight.detach(), float(module.variance_epsilon))
 
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
 
 class Linear(Protocol):
     """A linear layer, perhaps with a norm before it: (rows, inputs) -> (rows, outputs).
@@ -56,8 +59,8 @@ class LeanLayer:
     """A decoder layer. ``window`` is how many tokens a query sees, itself included; None for all."""
 
     qkv: Linear
-    query_norm: Callable[[Tensor], Tensor] | None
-    key_norm: Callable[[Tensor], Tensor] | None
+    query_norm: Norm | None
+    key_norm: Norm | None
     out: Linear
     gate_up: Linear
     down: Linear
@@ -180,13 +183,12 @@ def regrouped(x: Tensor, head_dim: int, group: int) -> Tensor:
     return x.reshape(-1, group, head_dim, *x.shape[1:]).transpose(0, 1).reshape(x.shape)
 
 
-def _head_norm(attention: Any, name: str, scale: float) -> Callable[[Tensor], Tensor] | None:
+def _head_norm(attention: Any, name: str, scale: float) -> Norm | None:
     module = getattr(attention, name, None)
     if module is None:
         return None
     norm = Norm.of(module)
-    weight = in_pairs(norm.weight, len(norm.weight)) * scale
-    return lambda heads: torch.rms_norm(heads, weight.shape, weight, norm.eps)
+    return Norm(in_pairs(norm.weight, len(norm.weight)) * scale, norm.eps)
 
 
 def _window(attention: Any) -> int | None:

@@ -49,7 +49,7 @@ def rows(count: int, size: int, seed: int) -> Tensor:
 @given(
     shape=st.sampled_from(SHAPES),
     levels=st.sampled_from(LEVELS),
-    count=st.one_of(st.integers(1, 40), st.integers(240, 300)),
+    count=st.one_of(st.integers(1, 40), st.integers(120, 150)),
     seed=st.integers(0, 10**6),
     data=st.data(),
 )
@@ -65,16 +65,16 @@ def test_a_row_is_the_same_bit_for_bit_whatever_rows_share_the_batch(shape, leve
     assert torch.equal(linear(x[order]), together[order])
 
 
-@pytest.mark.parametrize("count", [1, 31, 255, 256, 300])
+@pytest.mark.parametrize("count", [1, 31, 128, 129, 300])
 @pytest.mark.parametrize("levels", LEVELS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_activations_are_exact_to_sixteen_bits(shape, levels, count):
+def test_of_the_activations_nothing_is_lost(shape, levels, count):
+    """What is left is what float32 itself rounds: with 63 levels the digits have two bits less."""
     linear, weight = layer(*shape, levels)
     x = rows(count, shape[1], 1)
     found, exact = linear(x).double(), x.double() @ weight.T
-    step = x.abs().amax(1, True).double() / (levels * 2 * levels)
-    # Half a step for each input, and float32's own rounding.
-    bound = (0.51 * step + 1e-6 * x.abs().double()) @ weight.abs().T + 1e-6 * exact.abs()
+    step = x.abs().amax(1, True).double() / (levels * (2 * levels) ** 2)
+    bound = (2 * step + 2e-7 * x.abs().double()) @ weight.abs().T + 2e-7 * (x.abs().double() @ weight.abs().T)
     assert bool(((found - exact).abs() <= bound + 1e-35).all())
 
 
@@ -86,7 +86,7 @@ def test_bias_norm_and_what_is_added():
     normed = torch.rms_norm(x, (32,), norm.weight, norm.eps)
     wanted = normed @ ((weight / unit).round() * unit).T + bias + onto
     found = Int8Linear(weight, bias, norm, 127)(x, onto)
-    torch.testing.assert_close(found, wanted, atol=1e-2, rtol=0)
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-5)
 
 
 def test_rows_of_zeros_and_rows_that_are_not_finite_keep_to_themselves():
@@ -139,7 +139,7 @@ def test_every_family_runs_with_quantised_weights(tiny_model: Callable[[str], Pa
     reference = ModelRunner(rounded(load_model(tiny_model(family), device="cpu")))
     assert runner.identity != reference.identity
     wanted, found = run(reference, prompts), run(runner, prompts)
-    assert float((found - wanted).abs().max()) < 2e-3 * float(wanted.abs().max())
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_linear_modules_are_exchanged_and_nothing_else(tiny_model: Callable[[str], Path]) -> None:
@@ -186,8 +186,8 @@ def test_a_processor_without_kernels_is_named(
 class Saturating(Int8Linear):
     """What a processor without VNNI instructions makes of weights of 1: sums of two products in 16 bits."""
 
-    def _product(self, halves: Tensor) -> Tensor:
-        whole = (halves + self._zero).round().long()
+    def _product(self, digits: Tensor) -> Tensor:
+        whole = (digits + self._zero).round().long()
         ones = torch.full((64, 64), 127)
         pairs = (whole[:, None, :] * ones).view(len(whole), 64, 32, 2).sum(3).clamp(-(2**15), 2**15 - 1)
         return (pairs.sum(2) - self._zero * 127 * 64) / (127 * (self._zero - 1))

@@ -1,0 +1,82 @@
+// A decoder of the llama shape on the CPU, with INT8 weights: what its parts share.
+//
+// Two things hold in every file here, and make speculative decoding exact without tolerance:
+//  - A row's result never depends on the rows beside it. Sums run over inputs, keys and dimensions in an
+//    order that is fixed by these alone; vectors run across outputs, or across rows.
+//  - What a row does not see contributes an exact zero.
+// So a token tree's node has, bit for bit, the logits of the same token decoded alone.
+//
+// The structs are filled by native.py, which has them field for field.
+#pragma once
+
+#include <cstdint>
+
+constexpr int BLOCK = 64;  // inputs that share a scale
+constexpr int TILE = 16;   // outputs that lie, and are computed, side by side
+constexpr int GROUP = 8;   // rows that do: with their sums they fill the vector registers
+
+// A quantised layer. `packed` holds, for each tile and block of inputs, 16 scales and then, for every
+// 4 inputs, 16 x 4 weights.
+struct Linear {
+    int32_t outputs, inputs;
+    const uint8_t *packed;
+    const float *bias;  // (outputs,) or null
+};
+
+// Rows of activations in groups, quantised: 8 bits, with a scale for each block of each row.
+struct Quantised {
+    int32_t blocks;
+    int8_t *digits;   // (groups, blocks, BLOCK / 4, GROUP, 4)
+    float *scales;    // (groups, blocks, GROUP)
+    int32_t *starts;  // (groups, blocks, GROUP): what makes good for the offset of the weights
+};
+
+enum Finish : int32_t { STORE, ADD, GATE };
+
+// A matrix product. Its items are tiles; or pairs of them, where the first half of the outputs gates the
+// second: half the outputs then fill whole tiles.
+struct Product {
+    const Linear *linear;
+    const Quantised *in;
+    int32_t rows;
+    Finish finish;
+    float *out;  // (rows, stride)
+    int32_t stride;
+
+    int items() const;
+    void compute(int item) const;
+};
+
+// Quantise a row of `inputs` floats; with a gain, its root-mean-square norm.
+void quantise(const float *x, const float *gain, float eps, int inputs, const Quantised &into, int row);
+
+// One request's rows in a step; `slots` are its whole context, the rows' own at the end. In a token tree
+// `ancestors` (rows, rows) says which rows a row sees.
+struct Segment {
+    int32_t begin, rows, length;
+    const int64_t *slots;
+    const uint8_t *ancestors;  // null: each row sees those before it
+};
+
+// Attention of one layer. The query heads that share a KV head are `kv_heads` apart. Its items gather
+// from the cache, and its merges make of what they found the result.
+struct Attention {
+    int32_t heads, kv_heads, head_dim, window;  // window 0: none
+    const float *queries;                       // (rows, stride): rotated and scaled
+    int32_t stride;
+    const int64_t *positions;  // (rows,)
+    const float *store;        // (2 * kv_heads, slots, head_dim), keys before values
+    int64_t slots;
+    const Segment *segments;
+    int32_t segment_count;
+    float *out;             // (rows, heads * head_dim)
+    float *parts;           // part_floats() of them, aligned to 64 bytes
+    float *const *scratch;  // a thread: scratch_floats() of them, aligned to 64 bytes
+
+    int64_t part_floats() const;
+    int64_t scratch_floats() const;
+    int items() const;
+    void gather(int item, int thread) const;
+    int merges() const;
+    void merge(int item, int thread) const;
+};

@@ -1,0 +1,182 @@
+// INT8 matrix products: weights and activations in blocks of 64 inputs with a scale each.
+//
+// Products within a block are exact integers; blocks are added in float32, in their order. The scheme is
+// that of llama.cpp's Q8_0, with blocks of 64.
+#include "native.h"
+#include "vector.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace {
+
+constexpr int SCALES = TILE * sizeof(float);
+constexpr int RECORD = SCALES + TILE * BLOCK;  // bytes of a tile's block
+
+// Weights are stored plus this: VNNI multiplies unsigned by signed bytes, AVX2 cannot do so exactly.
+#ifdef __AVX512VNNI__
+constexpr int OFFSET = 128;
+#else
+constexpr int OFFSET = 0;
+#endif
+
+int blocks_of(int inputs) { return (inputs + BLOCK - 1) / BLOCK; }
+int tiles_of(int outputs) { return (outputs + TILE - 1) / TILE; }
+
+// Add 4 products to each of 16 sums.
+INLINE Ints<16> dot(Ints<16> sums, const uint8_t *weights, const int8_t *x) {
+#ifdef __AVX2__
+    int32_t four;
+    memcpy(&four, x, 4);
+#endif
+#if defined(__AVX512VNNI__)
+    const __m512i w = _mm512_loadu_si512(weights);
+    return (Ints<16>)_mm512_dpbusd_epi32((__m512i)sums, w, _mm512_set1_epi32(four));
+#elif defined(__AVX2__)
+    // |w| times x with w's sign: two products of at most 127 x 127 fit into the 16 bits of their sum.
+    __m256i half[2], xs = _mm256_set1_epi32(four);
+    memcpy(half, &sums, 64);
+    for (int i = 0; i < 2; i++) {
+        const __m256i w = _mm256_loadu_si256((const __m256i *)(weights + 32 * i));
+        const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(xs, w));
+        half[i] = _mm256_add_epi32(half[i], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    memcpy(&sums, half, 64);
+    return sums;
+#else
+    for (int lane = 0; lane < TILE; lane++)
+        for (int i = 0; i < 4; i++) sums[lane] += (int8_t)weights[lane * 4 + i] * x[i];
+    return sums;
+#endif
+}
+
+// A tile of the first N rows of a group.
+template <int N> void tile_rows(const Linear &linear, int tile, const Quantised &in, int group, Floats<16> *out) {
+    const uint8_t *w = linear.packed + (int64_t)tile * in.blocks * RECORD;
+    const int64_t place = (int64_t)group * in.blocks * GROUP;
+    const int8_t *digits = in.digits + place * BLOCK;
+    const float *scales = in.scales + place;
+    const int32_t *starts = in.starts + place;
+    Floats<16> totals[N] = {};
+    for (int block = 0; block < in.blocks; block++) {
+        const Floats<16> scale = load<16>((const float *)w);
+        Ints<16> sums[N];
+        for (int row = 0; row < N; row++) sums[row] = Ints<16>{} + starts[row];
+        for (int i = 0; i < BLOCK; i += 4)
+            for (int row = 0; row < N; row++)
+                sums[row] = dot(sums[row], w + SCALES + i * TILE, digits + i * GROUP + row * 4);
+        for (int row = 0; row < N; row++) {
+            const Floats<16> products = __builtin_convertvector(sums[row], Floats<16>);
+            totals[row] = fma<16>(products, scale * scales[row], totals[row]);
+        }
+        w += RECORD;
+        digits += BLOCK * GROUP;
+        scales += GROUP;
+        starts += GROUP;
+    }
+    const int lanes = linear.bias ? std::min(TILE, linear.outputs - tile * TILE) : 0;
+    for (int row = 0; row < N; row++) {
+        for (int lane = 0; lane < lanes; lane++) totals[row][lane] += linear.bias[tile * TILE + lane];
+        out[row] = totals[row];
+    }
+}
+
+using TileRows = void (*)(const Linear &, int, const Quantised &, int, Floats<16> *);
+constexpr TileRows TILE_ROWS[GROUP + 1] = {nullptr,      tile_rows<1>, tile_rows<2>, tile_rows<3>, tile_rows<4>,
+                                          tile_rows<5>, tile_rows<6>, tile_rows<7>, tile_rows<8>};
+
+}  // namespace
+
+extern "C" int64_t packed_bytes(int outputs, int inputs) {
+    return (int64_t)tiles_of(outputs) * blocks_of(inputs) * RECORD;
+}
+
+// Quantise `weight` (outputs, inputs) into packed_bytes() bytes; what is missing to whole tiles is zero.
+extern "C" void pack(const float *weight, int outputs, int inputs, uint8_t *packed) {
+    for (int tile = 0; tile < tiles_of(outputs); tile++)
+        for (int begin = 0; begin < inputs; begin += BLOCK, packed += RECORD)
+            for (int lane = 0; lane < TILE; lane++) {
+                const int output = tile * TILE + lane;
+                const int size = output < outputs ? std::min(BLOCK, inputs - begin) : 0;
+                const float *from = weight + (int64_t)output * inputs + begin;
+                float peak = 0;
+                for (int i = 0; i < size; i++) peak = std::max(peak, std::fabs(from[i]));
+                ((float *)packed)[lane] = peak / 127;
+                for (int i = 0; i < BLOCK; i++) {
+                    const float digit = i < size && peak > 0 ? std::rint(from[i] * (127 / peak)) : 0;
+                    packed[SCALES + (i / 4 * TILE + lane) * 4 + i % 4] = (uint8_t)((int)digit + OFFSET);
+                }
+            }
+}
+
+void quantise(const float *x, const float *gain, float eps, int inputs, const Quantised &into, int row) {
+    float factor = 1;
+    if (gain) {
+        Floats<16> squares = {};
+        float sum = 0;
+        int i = 0;
+        for (; i + 16 <= inputs; i += 16) squares = fma<16>(load<16>(x + i), load<16>(x + i), squares);
+        for (; i < inputs; i++) sum += x[i] * x[i];
+        for (int lane = 0; lane < 16; lane++) sum += squares[lane];
+        factor = 1 / std::sqrt(sum / (float)inputs + eps);
+    }
+    for (int block = 0; block < into.blocks; block++) {
+        const int64_t place = ((int64_t)(row / GROUP) * into.blocks + block) * GROUP + row % GROUP;
+        const int begin = block * BLOCK, size = std::min(BLOCK, inputs - begin);
+        float values[BLOCK] = {};
+        for (int i = 0; i < size; i++) values[i] = gain ? x[begin + i] * gain[begin + i] : x[begin + i];
+        Floats<16> peaks = {}, poison = {};
+        for (int i = 0; i < BLOCK; i += 16) {
+            const Floats<16> value = load<16>(values + i), size = value < 0 ? -value : value;
+            peaks = size > peaks ? size : peaks;
+            poison += value * 0.0f;  // 0, unless a value is not finite: then the block's scale is not, either
+        }
+        float peak = 0, rest = 0;
+        for (int lane = 0; lane < 16; lane++) {
+            peak = std::max(peak, peaks[lane]);
+            rest += poison[lane];
+        }
+        const float inverse = peak > 1e-30f && rest == 0 ? 127 / peak : 0;
+        int8_t *digits = into.digits + (place - row % GROUP) * BLOCK + row % GROUP * 4;
+        int8_t whole[BLOCK];
+        int32_t sum = 0;
+        for (int i = 0; i < BLOCK; i++) sum += whole[i] = rest == 0 ? (int8_t)std::rint(values[i] * inverse) : 0;
+        for (int i = 0; i < BLOCK; i += 4) memcpy(digits + i * GROUP, whole + i, 4);
+        into.scales[place] = peak / 127 * factor + rest;
+        into.starts[place] = -OFFSET * sum;
+    }
+}
+
+int Product::items() const { return finish == GATE ? tiles_of(linear->outputs) / 2 : tiles_of(linear->outputs); }
+
+void Product::compute(int item) const {
+    const int width = std::min(TILE, linear->outputs - item * TILE);
+    for (int group = 0; group * GROUP < rows; group++) {
+        const int count = std::min(GROUP, rows - group * GROUP);
+        Floats<16> values[GROUP], up[GROUP];
+        TILE_ROWS[count](*linear, item, *in, group, values);
+        if (finish == GATE) TILE_ROWS[count](*linear, item + items(), *in, group, up);
+        for (int row = 0; row < count; row++) {
+            float *to = out + (int64_t)(group * GROUP + row) * stride + item * TILE;
+            Floats<16> value = values[row];
+            if (finish == GATE) value = value / (1 + exp<16>(-value)) * up[row];  // SiLU
+            if (finish == ADD)
+                for (int lane = 0; lane < width; lane++) value[lane] += to[lane];
+            memcpy(to, &value, width * sizeof(float));
+        }
+    }
+}
+
+// A layer by itself: x (rows, inputs), out (rows, outputs); with a gain (inputs,) the norm before it.
+extern "C" void multiply(const Linear *linear, const float *x, const float *gain, float eps, int rows, float *out) {
+    const int blocks = blocks_of(linear->inputs);
+    const int64_t places = (int64_t)(rows + GROUP - 1) / GROUP * GROUP * blocks;
+    std::vector<int8_t> digits(places * BLOCK);
+    std::vector<float> scales(places);
+    std::vector<int32_t> starts(places);
+    const Quantised in = {blocks, digits.data(), scales.data(), starts.data()};
+    for (int row = 0; row < rows; row++) quantise(x + (int64_t)row * linear->inputs, gain, eps, linear->inputs, in, row);
+    const Product product = {linear, &in, rows, STORE, out, linear->outputs};
+    for (int item = 0; item < product.items(); item++) product.compute(item);
+}
