@@ -91,7 +91,7 @@ class RetrieveSettings(Section):
 class GenerateSettings(Section):
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    weights: Literal["auto", "float", "int8"]
+    weights: Literal["auto", "float", "int8", "fp8"]
     weights_mb: PositiveFloat | None
     attention_window: PositiveInt | None
     block_size: PositiveInt

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import ModelError
 from configs.settings import GenerateSettings
+from generate.engine import fp8
 from generate.engine.int8 import int8_linear, quantise_modules, why_no_int8
 from generate.engine.lean import LeanRunner
 from generate.engine.lean_model import why_not
@@ -44,6 +45,9 @@ def load_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
     if settings.weights_mb is not None:
         return _streaming_runner(folder, settings)
     model = load_model(folder, device=settings.device, dtype=settings.dtype)
+    if settings.weights == "fp8":
+        _quantise_fp8(model)
+        return _cuda_runner(model, settings.attention_window, weights="fp8")
     return runner_for(model, int8=_wants_int8(model, settings), attention_window=settings.attention_window)
 
 
@@ -87,12 +91,18 @@ def _wants_int8(model: Any, settings: GenerateSettings) -> bool:
     return reason is None
 
 
+def _quantise_fp8(model: Any) -> None:
+    if (reason := fp8.why_no_fp8(model)) is not None:
+        raise ModelError(f"generate.weights is fp8, but {reason}; set generate.weights=float")
+    fp8.quantise_modules(model)
+
+
 def _streaming_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
     """A model larger than memory: reading weights makes all steps slow, and large trees nearly free."""
-    if settings.weights == "int8":
+    if settings.weights in ("int8", "fp8"):
         raise ModelError(
-            "generate.weights is int8, but generate.weights_mb has weights read anew for every step, "
-            "which are not quantised; set one of the two only"
+            f"generate.weights is {settings.weights}, but generate.weights_mb has weights read anew for "
+            "every step, which are not quantised; set one of the two only"
         )
     model = load_model(folder, device=settings.device, dtype=settings.dtype, weights_mb=settings.weights_mb)
     runner = ModelRunner(model, attention_window=settings.attention_window)
@@ -100,13 +110,13 @@ def _streaming_runner(folder: Path, settings: GenerateSettings) -> ModelRunner:
     return runner
 
 
-def _cuda_runner(model: Any, attention_window: int | None) -> ModelRunner:
+def _cuda_runner(model: Any, attention_window: int | None, weights: str | None = None) -> ModelRunner:
     """With Triton and CUDA graphs; without Triton (the ``gpu`` extra) by torch alone, slower."""
     try:
         from generate.engine.cuda import CudaRunner, cuda_capture
     except ImportError:
-        return ModelRunner(model, attention_window=attention_window)
-    return CudaRunner(model, cuda_capture(), attention_window=attention_window)
+        return ModelRunner(model, weights=weights, attention_window=attention_window)
+    return CudaRunner(model, cuda_capture(), weights=weights, attention_window=attention_window)
 
 
 def load_service(
