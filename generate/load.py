@@ -14,6 +14,8 @@ from generate.engine.int8 import int8_linear, quantise_modules, why_no_int8
 from generate.engine.lean import LeanRunner
 from generate.engine.lean_model import why_not
 from generate.engine.linear import FloatLinear
+from generate.engine.native.runner import NativeRunner
+from generate.engine.native.runner import why_not as native_why_not
 from generate.engine.runner import ModelRunner, load_model
 from generate.engine.service import EngineService
 
@@ -62,6 +64,8 @@ def runner_for(model: Any, *, int8: bool = False, attention_window: int | None =
         return _cuda_runner(model, attention_window)
     weights = "int8" if int8 else None
     if why_not(model, attention_window) is None:
+        if int8 and native_why_not(model) is None:
+            return NativeRunner(model)
         return LeanRunner(model, int8_linear if int8 else FloatLinear, weights=weights)
     if int8:
         quantise_modules(model)

@@ -1,4 +1,4 @@
-"""INT8 weights for the CPU: quantised, and labelled so wherever it matters.
+"""INT8 weights for the CPU by torch's kernels, where `generate.engine.native` has none.
 
 Weights have 8 bits and a scale for each output. Activations keep the precision of float32: each row
 has a scale, and each number three digits of 8 bits, which pass through one integer product as rows of
@@ -54,7 +54,7 @@ class Int8Linear:
         if x.shape[0] <= CHUNK:
             result = self._multiply(x)
         else:
-            result = torch.cat([self._multiply(rows) for rows in x.split(CHUNK)])
+            result = torch.cat([self._multiply(rows) for rows in torch.split(x, CHUNK)])
         if self._bias is not None:
             result += self._bias
         return result if onto is None else result.add_(onto)
@@ -75,7 +75,7 @@ class Int8Linear:
         return result.add_(product[2 * count :], alpha=1 / self._base**2).mul_(peak)
 
     def _product(self, digits: Tensor) -> Tensor:
-        """Multiply digits (rows, inputs) with the weights, the last of them rounded first: (rows, outputs)."""
+        """Multiply digits (rows, inputs), the last rounded first, with the weights: (rows, outputs)."""
         product: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default(
             digits, 1.0, self._zero, self._weight
         )

@@ -233,7 +233,7 @@ def test_attention_is_that_of_the_reference(
     wanted = torch.cat(
         [
             attention._attend(
-                0, queries[s.begin : s.end].transpose(0, 1)[None], s, reference, 1.0, window, None
+                0, queries[s.begin : s.end].transpose(0, 1)[None], s, reference, None, 1.0, window, None
             )[0].transpose(0, 1)
             for s in segments
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -202,10 +203,8 @@ def test_the_observer_sees_the_queries_of_every_layer(runners: dict[str, NativeR
         request = Request([5, 6, 7], SamplingParams())
         request.block_table = [1]
         batch = pack([Scheduled(request, 3)], cache, BLOCK, runner.device)
-        object.__setattr__(
-            batch, "observer", lambda layer, queries, scale, found=found: found.append(queries)
-        )
-        runner.forward(batch)
+        watched = replace(batch, observer=lambda layer, queries, scale, found=found: found.append(queries))
+        runner.forward(watched)
         seen.append(found)
     assert len(seen[0]) == len(seen[1]) == config.num_hidden_layers
     for one, other in zip(*seen, strict=True):

@@ -135,8 +135,8 @@ class _Structs:
             down=_struct(layer.down),
             attention_norm=_norm(layer.qkv).weight.data_ptr(),
             mlp_norm=_norm(layer.gate_up).weight.data_ptr(),
-            query_norm=_pointer(layer.query_norm and layer.query_norm.weight),
-            key_norm=_pointer(layer.key_norm and layer.key_norm.weight),
+            query_norm=layer.query_norm and layer.query_norm.weight.data_ptr(),
+            key_norm=layer.key_norm and layer.key_norm.weight.data_ptr(),
             window=layer.window or 0,
         )
 
