@@ -57,7 +57,7 @@ def main() -> int:
     runners = {
         "general float32": ModelRunner(load_model(folder, device="cpu")),
         "lean float32": runner_for(load_model(folder, device="cpu")),
-        "lean int8": runner_for(load_model(folder, device="cpu"), int8=True),
+        "int8": runner_for(load_model(folder, device="cpu"), int8=True),
     }
     windows = load_windows(args.corpus, args.tokens, load_tokenizer(folder))
     result = {
@@ -65,7 +65,7 @@ def main() -> int:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "quality": quality(runners["lean float32"], runners["lean int8"], windows),
+        "quality": quality(runners["lean float32"], runners["int8"], windows),
         "rounds": args.rounds,
         "rows_of_one_request": time_rows(runners, args.rounds),
         "requests_of_one_row": time_requests(runners, args.rounds),
@@ -128,12 +128,12 @@ def time_requests(runners: dict[str, ModelRunner], rounds: int) -> list[dict[str
     """Without the general runner, whose second cache of this size many machines cannot hold."""
     found = []
     for context in track(CONTEXTS, "requests"):
-        steps = {"lean int8": Steps(runners["lean int8"], max(REQUESTS) * (context + 1))}
-        steps["lean float32"] = steps["lean int8"].of(runners["lean float32"])
+        steps = {"int8": Steps(runners["int8"], max(REQUESTS) * (context + 1))}
+        steps["lean float32"] = steps["int8"].of(runners["lean float32"])
         for requests in REQUESTS:
             calls = {name: partial(step.decode, context, requests) for name, step in steps.items()}
             cell = compare(calls, rounds)
-            read = requests * context * runners["lean int8"].bytes_per_token()
+            read = requests * context * runners["int8"].bytes_per_token()
             found.append({"context": context, "requests": requests, "kv_gb": round(read / 1e9, 3), **cell})
     return found
 
