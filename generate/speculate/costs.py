@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-GRID = (1, 2, 4, 8, 16, 32, 64, 128)
+GRID = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64, 128)
+"""Dense where steps are small: costs go up by stairs, as wide as the kernels' vectors and tiles."""
 DRIFT = 0.1
 """How fast the machine's overall pace is followed."""
 RESIDUAL = 0.05

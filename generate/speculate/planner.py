@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from generate.speculate.build import Proposal
 from generate.speculate.costs import Share, StepCosts
 
-SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+SIZES = (1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 19, 23, 27, 31, 39, 47, 63, 95, 127, 191, 255, 383, 511)
+"""Drafts to choose from: with the root, mostly whole vectors and tiles of rows."""
 MARGIN = 1.02
 """How much faster drafting must look to be tried: noise in the costs is of that size."""
 LOWEST = 0.004

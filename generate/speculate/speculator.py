@@ -129,11 +129,14 @@ class Speculator:
     def observe(self, outcome: Outcome) -> None:
         """Learn from what a step said about a request."""
         kept = self._requests.get(outcome.request.id)
+        proposed = kept is not None and kept.proposal is not None
         if kept is not None and kept.proposal is not None:
             for expected, right in judge(kept.proposal, outcome.tokens, self._calibration):
                 kept.record.update(expected, right)
         for drafter in self.drafters:
-            drafter.observe(outcome)
+            # Learning costs some percent of a step, which a request that rests should not pay.
+            if proposed or drafter.name in self._models:
+                drafter.observe(outcome)
 
     def timed(self, shares: Sequence[Share], tokens: int, seconds: float) -> None:
         """Learn what a step of decoding requests yielded, and what its forward pass took."""

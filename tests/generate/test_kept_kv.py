@@ -22,7 +22,7 @@ from generate.engine.kv_cache import KVCache
 from generate.engine.lean import LeanRunner
 from generate.engine.lean_model import FAMILIES as LEAN
 from generate.engine.linear import FloatLinear
-from generate.engine.request import Request, SamplingParams
+from generate.engine.request import FinishReason, Request, SamplingParams
 from generate.engine.runner import ModelRunner, load_model
 from generate.speculate.speculator import Speculator
 from tests.generate.conftest import generate_settings
@@ -121,17 +121,19 @@ class Keeper:
     def __init__(self, day: Day, runner: ModelRunner) -> None:
         self.day = day
         self.runner = runner
-        futures = {}
-        for arrival in day.arrivals:
-            alone = Engine(runner, engine_settings(16, 256))
-            futures[tuple(prompt_of(arrival))] = alone.generate([prompt_of(arrival)], params_of(arrival))[0]
-        self.futures = futures
+        self.futures = {
+            arrival: Engine(runner, engine_settings(16, 256)).generate(
+                [prompt_of(arrival)], params_of(arrival)
+            )[0]
+            for arrival in day.arrivals
+        }
         longest = max(len(prompt_of(one)) + one.written for one in day.arrivals)
         blocks = -(-longest // day.block) + day.spare
         chosen = engine_settings(day.block, day.budget)
         size = (blocks + 0.5) * day.block * runner.bytes_per_token() / 2**20
         self.engine = Engine(runner, chosen.model_copy(update={"kv_cache_mb": size}))
-        drafter = OracleDrafter(futures, vocabulary=VOCAB, right=day.right, wrong=day.wrong, seed=day.seed)
+        known = {tuple(prompt_of(arrival)): output for arrival, output in self.futures.items()}
+        drafter = OracleDrafter(known, vocabulary=VOCAB, right=day.right, wrong=day.wrong, seed=day.seed)
         self.engine.speculator = Speculator([drafter], limit=day.limit, planner=None)
         self.requests: list[tuple[Arrival, Request]] = []
         self._fresh: dict[tuple[int, ...], list[Tensor]] = {}
@@ -144,24 +146,27 @@ class Keeper:
                 arrival = coming.pop(0)
                 request = engine.add(prompt_of(arrival), params_of(arrival), salt=arrival.salt)
                 self.requests.append((arrival, request))
-            for arrival, request in self.requests:
-                if arrival.cancelled_after == now - arrival.at:
-                    engine.cancel(request)
-            running = engine.scheduler.running
-            if now % self.day.preempt_every == 1 and running and running[-1].output:
-                engine.scheduler._preempt(running[-1])
+            self._disturb(now)
             engine.step()
-            now += 1
-            assert now < 2000
             for _, request in self.requests:
                 if request.computed:
                     self.check(request)
-        for arrival, request in self.requests:
-            if arrival.cancelled_after is None:
-                assert request.output == self.futures[tuple(request.prompt)]
+            now += 1
+            assert now < 2000
         assert engine.pool.free == engine.pool.count
-        for _, request in self.requests:
+        for arrival, request in self.requests:
+            if request.finished is not FinishReason.CANCELLED:
+                assert request.output == self.futures[arrival]
             self.check_published(request)
+
+    def _disturb(self, now: int) -> None:
+        """Cancel who is to be cancelled, and now and then preempt who came last."""
+        for arrival, request in self.requests:
+            if arrival.cancelled_after == now - arrival.at:
+                self.engine.cancel(request)
+        running = self.engine.scheduler.running
+        if now % self.day.preempt_every == 1 and running and running[-1].output:
+            self.engine.scheduler._preempt(running[-1])
 
     def check_published(self, request: Request) -> None:
         """What a request that goes on from these tokens would find in the cache."""
@@ -193,7 +198,7 @@ def contents(cache: KVCache, pool: BlockPool, request: Request) -> list[Tensor]:
     return [store[slots] for store in (*cache.keys, *cache.values)]
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(day=DAYS)
 def test_kept_keys_and_values_are_those_of_a_fresh_prefill(runners: Runners, day: Day) -> None:
     Keeper(day, runners(day.name)).run()
@@ -233,7 +238,7 @@ def test_planted_bugs_are_found(
 
 def run_days(runner: ModelRunner, name: str) -> None:
     """A few days with many accepted drafts, of which some lie apart."""
-    for seed in range(8):
+    for seed in range(4):
         day = Day(
             name, PAIR, 4, spare=30, budget=64, preempt_every=1000, right=0.9, wrong=3, limit=12, seed=seed
         )

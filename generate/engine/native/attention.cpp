@@ -32,14 +32,14 @@ struct Keys {
 struct Shape {
     const Attention &a;
     const Segment &s;
-    int group, lanes, vectors, bundles, last, first_chunk, chunks;
+    int group, lines, vectors, bundles, last, first_chunk, chunks;
     bool split;  // chunks are items, and merged later
 
     Shape(const Attention &attention, const Segment &segment) : a(attention), s(segment) {
         const int64_t *positions = a.positions + s.begin;
         group = a.heads / a.kv_heads;
-        lanes = s.rows * group <= 8 ? 8 : 16;  // half the work for one row
-        vectors = (s.rows * group + lanes - 1) / lanes;
+        lines = s.rows * group;
+        vectors = (lines + 15) / 16;
         bundles = (vectors + VECTORS - 1) / VECTORS;
         last = (int)*std::max_element(positions, positions + s.rows);
         first_chunk = a.window ? std::max(0, (int)positions[0] - a.window + 1) / CHUNK : 0;
@@ -79,18 +79,20 @@ template <int L, int N> INLINE void scores_of(const Floats<L> *q, const float *k
     for (int key = 0; key < N; key++) scores[key] = sums[key];
 }
 
-// The arithmetic for vectors of L lanes.
+// The arithmetic for L lanes, of the lines from `first` on.
 template <int L> struct Lines {
     using Vector = Floats<L>;
     const Shape &shape;
-    const int kv_head;
+    const int kv_head, first;
     const Attention &a = shape.a;
     const int head_dim = a.head_dim;
 
+    static Vector *at(float *place) { return (Vector *)place; }
+
     // Queries, dimension by dimension; lanes beyond the last line are zero.
-    void queries(int vector, Vector *q) const {
+    void queries(Vector *q) const {
         std::fill(q, q + head_dim, Vector{});
-        for_lines(vector, [&](int lane, int64_t row, int head) {
+        for_lines([&](int lane, int64_t row, int head) {
             const float *from = a.queries + row * a.stride + head * head_dim;
             for (int d = 0; d < head_dim; d++) q[d][lane] = from[d];
         });
@@ -114,17 +116,17 @@ template <int L> struct Lines {
     }
 
     // Ask for 8 keys, or values, some time before they are needed.
-    void fetch(const float *store, const Keys &k, int first) const {
-        for (int i = first; i < std::min(first + 8, k.count); i++)
+    void fetch(const float *store, const Keys &k, int begin) const {
+        for (int i = begin; i < std::min(begin + 8, k.count); i++)
             for (int d = 0; d < head_dim; d += 16) __builtin_prefetch(store + k.slots[i] * head_dim + d);
     }
 
     // Minus infinity for what a line does not see.
-    void mask(int vector, const Keys &k, Vector *scores) const {
+    void mask(const Keys &k, Vector *scores) const {
         const Segment &s = shape.s;
         Ints<L> last, before;
         for (int lane = 0; lane < L; lane++) {
-            last[lane] = shape.position(shape.row_of(vector * L + lane));
+            last[lane] = shape.position(shape.row_of(first + lane));
             before[lane] = a.window ? last[lane] - a.window : -1;
         }
         const Vector never = all<L>(-INFINITY);
@@ -134,7 +136,7 @@ template <int L> struct Lines {
         }
         for (int i = k.shared; i < k.count; i++)
             for (int lane = 0; lane < L; lane++) {
-                const uint8_t *ancestors = s.ancestors + shape.row_of(vector * L + lane) * s.rows;
+                const uint8_t *ancestors = s.ancestors + shape.row_of(first + lane) * s.rows;
                 if (!ancestors[k.nodes[i]] || before[lane] >= shape.position(k.nodes[i]))
                     scores[i][lane] = -INFINITY;
             }
@@ -148,12 +150,12 @@ template <int L> struct Lines {
         part[0] = largest;
         part[1] = sum;
         std::fill(part + 2, part + 2 + head_dim, Vector{});
-        for (int first = 0; first < k.count; first += NEAR) {  // so that values stay near for all dimensions
-            const int last = std::min(first + NEAR, k.count);
+        for (int begin = 0; begin < k.count; begin += NEAR) {  // so that values stay near for all dimensions
+            const int end = std::min(begin + NEAR, k.count);
             for (Vector *sum = part + 2; sum < part + 2 + head_dim; sum += 8, values += 8) {
                 Vector sums[8];
                 std::copy(sum, sum + 8, sums);
-                for (int i = first; i < last; i++)
+                for (int i = begin; i < end; i++)
                     for (int d = 0; d < 8; d++)
                         sums[d] = fma<L>(scores[i], all<L>(values[k.slots[i] * head_dim + d]), sums[d]);
                 std::copy(sums, sums + 8, sum);
@@ -175,57 +177,71 @@ template <int L> struct Lines {
         for (int i = 1; i < 2 + head_dim; i++) into[i] = fma<L>(part[i], fresh, into[i] * old);
     }
 
-    void finish(int vector, const Vector *part) const {
-        for_lines(vector, [&](int lane, int64_t row, int head) {
+    void finish(const Vector *part) const {
+        for_lines([&](int lane, int64_t row, int head) {
             float *to = a.out + (row * a.heads + head) * head_dim;
             for (int d = 0; d < head_dim; d++) to[d] = part[2 + d][lane] / part[1][lane];
         });
     }
 
-    // Some vectors over some chunks: to their parts, or to the end.
-    void gather(int vector, int count, int chunk, int chunks, float *parts, float *scratch) const {
-        Vector *q = (Vector *)scratch, *scores = q + VECTORS * head_dim, *part = scores + CHUNK + NODES;
-        Vector *sums = part + 2 + head_dim;
-        const float *keys = a.store + kv_head * a.slots * head_dim;
-        const float *values = keys + a.kv_heads * a.slots * head_dim;
-        const int seen = shape.s.ancestors ? shape.last : shape.position(shape.row_of((vector + count) * L - 1));
-        for (int i = 0; i < count; i++) {
-            queries(vector + i, q + i * head_dim);
-            clear(sums + i * (2 + head_dim));
-        }
-        for (int end = std::min(chunk + chunks, seen / CHUNK + 1); chunk < end; chunk++) {
-            Keys k;
-            shape.keys(chunk, seen, k);
-            for (int i = 0; i < count; i++) {
-                Vector *into = shape.split ? (Vector *)part_of(vector + i, chunk, parts) : part;
-                score(q + i * head_dim, keys, values, k, scores);
-                mask(vector + i, k, scores);
-                weigh(scores, values, k, into);
-                if (!shape.split) add(sums + i * (2 + head_dim), part);
-            }
-        }
-        for (int i = 0; i < count && !shape.split; i++) finish(vector + i, sums + i * (2 + head_dim));
-    }
-
-    void merge(int vector, float *parts, float *scratch) const {
-        Vector *sums = (Vector *)scratch;
-        clear(sums);
-        for (int chunk = shape.first_chunk; chunk < shape.first_chunk + shape.chunks; chunk++)
-            add(sums, (Vector *)part_of(vector, chunk, parts));
-        finish(vector, sums);
-    }
-
-    float *part_of(int vector, int chunk, float *parts) const {
-        const int64_t place = ((int64_t)kv_head * shape.vectors + vector) * shape.chunks;
-        return parts + (place + chunk - shape.first_chunk) * part_size(head_dim);
-    }
-
-    template <class Do> void for_lines(int vector, Do act) const {
-        const int end = std::min((vector + 1) * L, shape.s.rows * shape.group);
-        for (int line = vector * L; line < end; line++)
-            act(line - vector * L, shape.s.begin + line / shape.group, line % shape.group * a.kv_heads + kv_head);
+    template <class Do> void for_lines(Do act) const {
+        for (int line = first; line < std::min(first + L, shape.lines); line++)
+            act(line - first, shape.s.begin + line / shape.group, line % shape.group * a.kv_heads + kv_head);
     }
 };
+
+// Act on a vector's lines: eight lanes where they suffice are half the work.
+template <class Do> void with_lines(const Shape &shape, int kv_head, int vector, Do act) {
+    if (shape.lines - vector * 16 <= 8)
+        act(Lines<8>{shape, kv_head, vector * 16});
+    else
+        act(Lines<16>{shape, kv_head, vector * 16});
+}
+
+// The part of a vector in a chunk.
+float *part_of(const Shape &shape, int kv_head, int vector, int chunk, float *parts) {
+    const int64_t place = ((int64_t)kv_head * shape.vectors + vector) * shape.chunks;
+    return parts + (place + chunk - shape.first_chunk) * part_size(shape.a.head_dim);
+}
+
+// Some vectors over some chunks: to their parts, or to the end.
+void gather(const Shape &shape, int kv_head, int vector, int count, int chunk, int chunks, float *parts, float *scratch) {
+    const Attention &a = shape.a;
+    const int64_t size = part_size(a.head_dim);
+    float *queries = scratch, *scores = queries + VECTORS * a.head_dim * 16, *part = scores + (CHUNK + NODES) * 16;
+    float *sums = part + size;
+    const float *keys = a.store + kv_head * a.slots * a.head_dim;
+    const float *values = keys + a.kv_heads * a.slots * a.head_dim;
+    const int seen = shape.s.ancestors ? shape.last : shape.position(shape.row_of((vector + count) * 16 - 1));
+    for (int i = 0; i < count; i++)
+        with_lines(shape, kv_head, vector + i, [&](const auto &lines) {
+            lines.queries(lines.at(queries + i * a.head_dim * 16));
+            lines.clear(lines.at(sums + i * size));
+        });
+    for (int end = std::min(chunk + chunks, seen / CHUNK + 1); chunk < end; chunk++) {
+        Keys k;
+        shape.keys(chunk, seen, k);
+        for (int i = 0; i < count; i++)
+            with_lines(shape, kv_head, vector + i, [&](const auto &lines) {
+                float *into = shape.split ? part_of(shape, kv_head, vector + i, chunk, parts) : part;
+                lines.score(lines.at(queries + i * a.head_dim * 16), keys, values, k, lines.at(scores));
+                lines.mask(k, lines.at(scores));
+                lines.weigh(lines.at(scores), values, k, lines.at(into));
+                if (!shape.split) lines.add(lines.at(sums + i * size), lines.at(into));
+            });
+    }
+    for (int i = 0; i < count && !shape.split; i++)
+        with_lines(shape, kv_head, vector + i, [&](const auto &lines) { lines.finish(lines.at(sums + i * size)); });
+}
+
+void merge(const Shape &shape, int kv_head, int vector, float *parts, float *scratch) {
+    with_lines(shape, kv_head, vector, [&](const auto &lines) {
+        lines.clear(lines.at(scratch));
+        for (int chunk = shape.first_chunk; chunk < shape.first_chunk + shape.chunks; chunk++)
+            lines.add(lines.at(scratch), lines.at(part_of(shape, kv_head, vector, chunk, parts)));
+        lines.finish(lines.at(scratch));
+    });
+}
 
 // Find the segment that an item belongs to, if each has as many as `count` says, and act on it.
 template <class Count, class Do> void find(const Attention &a, int item, Count count, Do act) {
@@ -270,21 +286,14 @@ void Attention::gather(int item, int thread) const {
             item /= chunks;
             chunks = 1;
         }
-        const int vector = item % shape.bundles * VECTORS, kv_head = item / shape.bundles;
+        const int vector = item % shape.bundles * VECTORS;
         const int count = std::min(VECTORS, shape.vectors - vector);
-        if (shape.lanes == 8)
-            Lines<8>{shape, kv_head}.gather(vector, count, chunk, chunks, parts, scratch[thread]);
-        else
-            Lines<16>{shape, kv_head}.gather(vector, count, chunk, chunks, parts, scratch[thread]);
+        ::gather(shape, item / shape.bundles, vector, count, chunk, chunks, parts, scratch[thread]);
     });
 }
 
 void Attention::merge(int item, int thread) const {
     find(*this, item, &Shape::merges, [&](const Shape &shape, int item, float *parts) {
-        const int vector = item % shape.vectors, kv_head = item / shape.vectors;
-        if (shape.lanes == 8)
-            Lines<8>{shape, kv_head}.merge(vector, parts, scratch[thread]);
-        else
-            Lines<16>{shape, kv_head}.merge(vector, parts, scratch[thread]);
+        ::merge(shape, item / shape.vectors, item % shape.vectors, parts, scratch[thread]);
     });
 }
