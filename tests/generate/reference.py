@@ -136,9 +136,9 @@ def preempting(every: int) -> Callable[[Engine], None]:
     def between(engine: Engine) -> None:
         nonlocal steps
         steps += 1
-        running = engine.scheduler.running
-        if steps % every == 0 and running and running[-1].output:
-            engine.scheduler._preempt(running[-1])
+        writing = [request for request in engine.scheduler.running[-1:] if request.pending == 1]
+        if writing and steps % every == 0:
+            engine.scheduler._preempt(writing[0])
 
     return between
 

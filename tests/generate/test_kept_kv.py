@@ -160,13 +160,13 @@ class Keeper:
             self.check_published(request)
 
     def _disturb(self, now: int) -> None:
-        """Cancel who is to be cancelled, and now and then preempt who came last."""
+        """Cancel who is to be cancelled; now and then preempt who came last, once it has read its tokens."""
         for arrival, request in self.requests:
             if arrival.cancelled_after == now - arrival.at:
                 self.engine.cancel(request)
-        running = self.engine.scheduler.running
-        if now % self.day.preempt_every == 1 and running and running[-1].output:
-            self.engine.scheduler._preempt(running[-1])
+        writing = [request for request in self.engine.scheduler.running[-1:] if request.pending == 1]
+        if writing and now % self.day.preempt_every == 1:
+            self.engine.scheduler._preempt(writing[0])
 
     def check_published(self, request: Request) -> None:
         """What a request that goes on from these tokens would find in the cache."""
