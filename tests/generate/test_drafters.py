@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from generate.engine.request import Request, SamplingParams
 from generate.speculate.copying import MAX_CANDIDATES, CopyDrafter
 from generate.speculate.drafter import Outcome
-from generate.speculate.recycling import MAX_SALTS, WIDTH, RecycleDrafter
+from generate.speculate.recycling import MAX_SALTS, WIDTH, RecycleDrafter, likeliest
 from generate.speculate.tree import ROOT, TokenTree
 
 texts = st.lists(st.integers(0, 3), min_size=1, max_size=60)
@@ -158,3 +158,12 @@ def test_candidates_carry_the_models_probabilities_best_first(values):
     assert all(a >= b - 1e-6 for a, b in itertools.pairwise(shares))
     priors = [candidate.prior for candidate in found]
     assert priors == sorted(priors, reverse=True)
+
+
+@pytest.mark.parametrize("vocabulary", [49152, 5000, 320, 5])
+def test_the_likeliest_tokens_are_found_without_a_softmax(vocabulary: int) -> None:
+    logits = 4 * torch.randn(6, vocabulary, generator=torch.Generator().manual_seed(0))
+    exact = logits.softmax(-1).topk(min(8, vocabulary))
+    tokens, shares = likeliest(logits, 8)
+    assert torch.equal(tokens, exact.indices)
+    torch.testing.assert_close(shares, exact.values, rtol=0.15, atol=0.01)
