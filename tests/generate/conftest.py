@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
 from configs.settings import GenerateSettings, load_settings
 from generate.engine.engine import Engine
-from generate.engine.runner import ModelRunner
+from generate.engine.runner import ModelRunner, load_model
 from tests.generate.families import make_model
+
+if TYPE_CHECKING:
+    from tests.generate.pairs import Pair
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -68,3 +75,46 @@ def tokenizer(smollm_folder: Path) -> Any:
     from generate.load import load_tokenizer
 
     return load_tokenizer(smollm_folder)
+
+
+@pytest.fixture(scope="session")
+def pair(tiny_model: Callable[[str], Path], smollm_folder: Path, tokenizer: Any) -> Callable[[str], Pair]:
+    """``pair("lean llama")``: a model beside its reference, which all tests share with what it said."""
+    from generate.engine.lean import LeanRunner
+    from generate.engine.linear import FloatLinear
+    from tests.generate.pairs import LENGTHS, SMOLLM, TEXTS, Pair, random_prompts
+    from tests.generate.reference import Reference
+
+    reference = cache(Reference)
+
+    @cache
+    def build(name: str) -> Pair:
+        family = name.removeprefix("lean ")
+        folder = smollm_folder if family == SMOLLM else tiny_model(family)
+        real = [tokenizer(text)["input_ids"] for text in TEXTS] if family == SMOLLM else None
+        lean = name.startswith(("lean ", SMOLLM))
+        model = load_model(folder, device="cpu")
+        runner = LeanRunner(model, FloatLinear) if lean else ModelRunner(model)
+        return Pair(runner, reference(folder), real or random_prompts(LENGTHS))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def interpreted() -> Iterator[Callable[..., Any]]:
+    """``interpreted(function, *arguments)``: the result of a call where Triton's interpreter runs.
+
+    Triton decides on its import whether it interprets, so that is a process of its own.
+    """
+    pytest.importorskip("triton", reason="Triton runs on Linux only")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_quietly) as pool:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TRITON_INTERPRET", "1")
+            pool.submit(int).result()  # the process starts
+        yield lambda function, *arguments: pool.submit(function, *arguments).result()
+
+
+def _quietly() -> None:
+    assert os.environ["TRITON_INTERPRET"] == "1"
+    warnings.simplefilter("error")
+    torch.set_num_threads(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from generate.speculate.factory import CHEAP
 from generate.speculate.speculator import Speculator
 from tests.generate.conftest import generate_settings
 from tests.generate.drafters import OracleDrafter
+from tests.generate.pairs import SMOLLM, Pair
 
 SCHEMA = {
     "type": "object",
@@ -35,8 +35,8 @@ QUESTION = "Describe Berlin as JSON with the keys city, country_of_the_city, is_
 
 
 @pytest.fixture(scope="module")
-def runner(smollm_folder: Path) -> ModelRunner:
-    return ModelRunner.from_folder(smollm_folder, device="cpu")
+def runner(pair: Callable[[str], Pair]) -> ModelRunner:
+    return pair(SMOLLM).runner
 
 
 @pytest.fixture(scope="module")

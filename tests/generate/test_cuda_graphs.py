@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +10,6 @@ import pytest
 import torch
 
 pytest.importorskip("triton", reason="Triton runs on Linux only")
-
-
-def _quietly() -> None:
-    assert os.environ["TRITON_INTERPRET"] == "1"
-    warnings.simplefilter("error")
-    torch.set_num_threads(1)
 
 
 def decode(folder: Path) -> tuple[list[list[int]], list[list[int]], int, int]:
@@ -60,12 +50,9 @@ def decode(folder: Path) -> tuple[list[list[int]], list[list[int]], int, int]:
 
 @pytest.mark.parametrize("family", ["llama", "gemma3"])
 def test_padded_and_replayed_steps_say_the_same(
-    tiny_model: Callable[[str], Path], family: str, monkeypatch: pytest.MonkeyPatch
+    interpreted: Callable[..., Any], tiny_model: Callable[[str], Path], family: str
 ) -> None:
     """Plain decoding, and trees whose rows and parts come in many sizes, of one and two kinds of layer."""
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_quietly) as pool:
-        result: Any = pool.submit(decode, tiny_model(family)).result()
-    plain, replayed, captured, replays = result
+    plain, replayed, captured, replays = interpreted(decode, tiny_model(family))
     assert replayed == plain
     assert 1 <= captured < replays, "some steps ran in memory that an earlier one had filled"

@@ -26,9 +26,7 @@ from generate.speculate.vocabulary import VocabularyMap
 from tests.generate.conftest import generate_settings
 from tests.generate.drafters import OracleDrafter
 from tests.generate.families import CONTEXT, FAMILIES, VOCAB, make_model
-from tests.generate.test_exactness import COUNT, MODELS, SMOLLM, Pair, pair, random_prompts
-
-assert pair  # the fixture
+from tests.generate.pairs import COUNT, MODELS, SMOLLM, Pair, random_prompts
 
 DEPTH = 4
 WITH_SMOLLM = [pytest.param(name, marks=pytest.mark.deep) if name == SMOLLM else name for name in MODELS]

@@ -27,9 +27,7 @@ from generate.speculate.kv_selection import (
 )
 from generate.speculate.sparse import _Pages
 from tests.generate.families import WINDOW as LAYER_WINDOW
-from tests.generate.test_exactness import Pair, pair, random_prompts
-
-assert pair  # the fixture
+from tests.generate.pairs import Pair, random_prompts
 
 
 @pytest.fixture(scope="module")

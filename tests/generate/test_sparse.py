@@ -32,10 +32,8 @@ from tests.generate.conftest import generate_settings
 from tests.generate.drafters import OracleDrafter
 from tests.generate.families import VOCAB
 from tests.generate.families import WINDOW as LAYER_WINDOW
+from tests.generate.pairs import SMOLLM, Pair, random_prompts
 from tests.generate.test_draft_model import DEPTH, WITH_SMOLLM, finish, tokens_per_step
-from tests.generate.test_exactness import SMOLLM, Pair, pair, random_prompts
-
-assert pair  # the fixture
 
 POLICIES = ("streaming", "snapkv")
 SMALL = SINKS + WINDOW + 12

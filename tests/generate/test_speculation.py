@@ -15,9 +15,8 @@ from generate.speculate.speculator import Speculator
 from tests.generate.conftest import generate_settings
 from tests.generate.drafters import OracleDrafter
 from tests.generate.families import FAMILIES, VOCAB
-from tests.generate.test_exactness import COUNT, MODELS, SMOLLM, Pair, pair
+from tests.generate.pairs import COUNT, MODELS, SMOLLM, Pair
 
-assert pair  # the fixture
 SAMPLE = [*FAMILIES, pytest.param(SMOLLM, marks=pytest.mark.deep)]
 """Where the tiny models say enough by default; the real one joins in the long sweep."""
 SETTINGS = generate_settings()

@@ -16,12 +16,10 @@ from generate.grammar import Grammar, GrammarCompiler
 from tests.generate.drafters import OracleDrafter
 from tests.generate.families import VOCAB
 from tests.generate.grammars import byte_level
+from tests.generate.pairs import MODELS, SMOLLM, Pair, random_prompts
 from tests.generate.reference import assert_same, preempting, run
 from tests.generate.speculators import KINDS, Moody, open_kind, restless
 from tests.generate.test_constrained import SCHEMA
-from tests.generate.test_exactness import MODELS, SMOLLM, Pair, pair, random_prompts
-
-assert pair  # the fixture
 
 COUNT = 24
 LENGTHS = (110, 35, 94, 20, 70, 64, 48, 80)

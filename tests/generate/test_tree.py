@@ -20,7 +20,7 @@ from generate.speculate.tree import ROOT, TokenTree
 from generate.speculate.verify import walk
 
 UNLIKELY = 1e-3
-DRAWS = 50_000
+DRAWS = (10_000, pytest.param(50_000, marks=pytest.mark.deep))
 
 
 @st.composite
@@ -128,16 +128,18 @@ def few(rule: str, tree: str) -> Any:
     return pytest.param(rule, TREES[tree], marks=() if usual else pytest.mark.deep, id=f"{rule}-{tree}")
 
 
+@pytest.mark.parametrize("draws", DRAWS)
 @pytest.mark.parametrize(("rule", "tree"), [few(rule, tree) for rule in RULES for tree in TREES])
-def test_deterministic_drafts_leave_the_distribution_as_it_was(rule, tree):
+def test_deterministic_drafts_leave_the_distribution_as_it_was(rule, tree, draws):
     """Pairs of tokens follow the target's own joint distribution, whatever was drafted."""
-    check(rule, lambda position, tokens: tree)
+    check(rule, lambda position, tokens: tree, draws)
 
 
+@pytest.mark.parametrize("draws", DRAWS)
 @pytest.mark.parametrize(
     "children", [pytest.param(1, marks=pytest.mark.deep), 2, pytest.param(4, marks=pytest.mark.deep)]
 )
-def test_drafts_drawn_with_the_same_noise_leave_the_distribution_as_it_was(children):
+def test_drafts_drawn_with_the_same_noise_leave_the_distribution_as_it_was(children, draws):
     """Drafts from another distribution, without replacement, by the noise that the target will use."""
     other = torch.tensor([0.1, 0.3, 0.2, 0.3, 0.1])
 
@@ -145,17 +147,17 @@ def test_drafts_drawn_with_the_same_noise_leave_the_distribution_as_it_was(child
         order = (other / noise(seed, len(tokens), len(other))).argsort(descending=True)
         return TokenTree(tuple(order[:children].tolist()), (ROOT,) * children)
 
-    accepted = check("plain", draft)
+    accepted = check("plain", draft, draws)
     independent = float((other * TARGET.softmax(-1)).sum())
     assert accepted > 1.5 * independent, "shared noise makes draft and target agree"
 
 
-def check(rule, draft):
-    """Chi-square of 50,000 pairs; returns how often the first draft level was accepted."""
+def check(rule, draft, draws):
+    """Chi-square of so many pairs; returns how often the first draft level was accepted."""
     tokens = [3, 1]
     counts: Counter[tuple[int, int]] = Counter()
     accepted = 0
-    for seed in range(DRAWS):
+    for seed in range(draws):
         params = SamplingParams(seed=seed, max_tokens=2, **RULES[rule])
         drawn: list[int] = []
         while len(drawn) < 2:
@@ -183,4 +185,4 @@ def check(rule, draft):
     wanted = np.array([expected[pair] for pair in pairs])
     found = np.array([counts[pair] for pair in pairs])
     assert chisquare(found, wanted / wanted.sum() * found.sum()).pvalue > UNLIKELY
-    return accepted / DRAWS
+    return accepted / draws

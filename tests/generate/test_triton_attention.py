@@ -1,16 +1,9 @@
-"""The Triton attention, run by Triton's interpreter, says what the reference says.
-
-Triton decides on its import whether it interprets, so the kernels run in a process of their own.
-"""
+"""The Triton attention, run by Triton's interpreter, says what the reference says."""
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -40,23 +33,6 @@ BUSHY = tuple(node // 3 - 1 for node in range(45))
 CHAIN = tuple(range(-1, 127))
 COMB = tuple(max(-1, node // 2 * 2 - 2) for node in range(128))
 SLOW = (HealthCheck.too_slow,)
-
-
-@pytest.fixture(scope="module")
-def interpreted() -> Iterator[Run]:
-    """``interpreted(function, *arguments)``: the result of a call in the process that interprets."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_quietly) as pool,
-    ):
-        patch.setenv("TRITON_INTERPRET", "1")
-        yield lambda function, *arguments: pool.submit(function, *arguments).result()
-
-
-def _quietly() -> None:
-    assert os.environ["TRITON_INTERPRET"] == "1"
-    warnings.simplefilter("error")
-    torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

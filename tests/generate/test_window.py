@@ -29,8 +29,8 @@ from tests.generate.attention_cases import trees
 from tests.generate.conftest import generate_settings
 from tests.generate.drafters import OracleDrafter
 from tests.generate.families import FAMILIES, VOCAB, WINDOW
+from tests.generate.pairs import random_prompts
 from tests.generate.reference import Continuation, assert_same, run
-from tests.generate.test_exactness import random_prompts
 
 PROMPTS = random_prompts((70, 5, 41, 17, 30), seed=5)
 COUNT = 12
