@@ -20,7 +20,7 @@ demo: install  ## install, fetch models, ingest ./docs, ask one question
 
 test: install-dev models chromium  ## lint, types, layers, tests (under ten minutes)
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-deep: test  ## the long sweeps as well: fuzz, kills, exactness over many prompts
 	$(BIN)/pytest -m deep --timeout 3600

@@ -37,12 +37,16 @@ class Planner:
         drafted = self.costs.predict([Share(9, context) for context in contexts])
         return max(LOWEST, 0.5 * (drafted - plain) / (8 * batch) * batch / plain)
 
-    def choose(self, proposals: Sequence[Proposal], contexts: Sequence[int], room: int) -> list[int]:
+    def choose(
+        self, proposals: Sequence[Proposal], contexts: Sequence[int], room: int, overhead: float = 0.0
+    ) -> list[int]:
         """How many of its nodes each proposal gets.
 
         Args:
             contexts: tokens of context that each request's rows see.
             room: rows that the step has left for drafts.
+            overhead: seconds that proposing and learning take in a step. They are spent already, but a
+                request that gets nothing rests, and then they are saved.
         """
         order = sorted(
             ((-path, index) for index, proposal in enumerate(proposals) for path in proposal.paths)
@@ -58,7 +62,7 @@ class Planner:
                 gain -= negative
                 counts[index] += 1
             taken = min(size, len(order))
-            rate = gain / self._seconds(counts, contexts)
+            rate = gain / (self._seconds(counts, contexts) + overhead)
             if rate > highest:
                 highest, best = rate, list(counts)
         return best

@@ -18,6 +18,8 @@ from generate.speculate.tree import TokenTree
 
 PATIENCE = 4
 """Steps without a draft after which proposing becomes rarer."""
+PACE = 0.1
+"""How fast the time that proposals take is followed."""
 RAREST = 16
 """Steps between two proposals of a request whose drafts never pay."""
 
@@ -59,6 +61,10 @@ class Speculator:
         """The step's drafter with a model had nothing to say."""
         self._drafting = 0.0
         """Seconds that the drafts of the present step took."""
+        self._learning = 0.0
+        """Seconds that learning from the last step took."""
+        self._overhead = 0.0
+        """Seconds that a proposal and learning from it take, as a rule."""
         self._calibration = Calibration()
         self._requests: dict[int, _Requested] = {}
 
@@ -67,11 +73,13 @@ class Speculator:
         began = time.perf_counter()
         contexts = [request.computed for request in requests]
         drafters = self._prepare(requests, contexts)
+        prepared = time.perf_counter()
         threshold = self.planner.threshold(contexts) if self.planner else LOWEST
         limit = min(self._limit, room)
         proposals = [self._propose(request, drafters, limit, threshold) for request in requests]
         if self.planner:
-            counts = self.planner.choose(proposals, contexts, room)
+            self._follow(time.perf_counter() - prepared)
+            counts = self.planner.choose(proposals, contexts, room, self._overhead * len(requests))
         else:
             share = room // max(1, len(requests))
             counts = [min(share, len(proposal.tokens)) for proposal in proposals]
@@ -80,6 +88,13 @@ class Speculator:
         trees = [proposal.tree(count) for proposal, count in zip(proposals, counts, strict=True)]
         self._drafting = time.perf_counter() - began
         return trees
+
+    def _follow(self, proposing: float) -> None:
+        """Learn what a proposal takes, and what was learned from the last ones took."""
+        made = sum(kept.proposal is not None for kept in self._requests.values())
+        if made:
+            self._overhead += PACE * ((proposing + self._learning) / made - self._overhead)
+        self._learning = 0.0
 
     def _prepare(self, requests: Sequence[Request], contexts: Sequence[int]) -> list[Drafter]:
         """Let the drafters with a model run that this step is for; returns all that propose."""
@@ -128,6 +143,7 @@ class Speculator:
 
     def observe(self, outcome: Outcome) -> None:
         """Learn from what a step said about a request."""
+        began = time.perf_counter()
         kept = self._requests.get(outcome.request.id)
         proposed = kept is not None and kept.proposal is not None
         if kept is not None and kept.proposal is not None:
@@ -137,6 +153,7 @@ class Speculator:
             # Learning costs some percent of a step, which a request that rests should not pay.
             if proposed or drafter.name in self._models:
                 drafter.observe(outcome)
+        self._learning += time.perf_counter() - began
 
     def timed(self, shares: Sequence[Share], tokens: int, seconds: float) -> None:
         """Learn what a step of decoding requests yielded, and what its forward pass took."""
