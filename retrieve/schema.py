@@ -109,6 +109,8 @@ class Passage:
     """Cosine similarity of question and chunk, comparable across searches."""
     matched: Mapping[int, float] = field(default_factory=dict, repr=False)
     """The question's terms (BM25 ids) that the chunk has, each with its share of the question's rarity."""
+    vector: Any = field(default=None, repr=False, compare=False)
+    """The chunk's vector, shape (dim,), unit length; None where nothing but its payload was read."""
 
     @property
     def coverage(self) -> float:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from configs.errors import StoreError
 from retrieve.filters import Filter
+from retrieve.fusion import Fusion
 from retrieve.schema import Chunk, FieldType, Passage
 
 Vector = NDArray[np.float32]
@@ -25,7 +26,7 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """A hybrid search: dense and BM25 candidates, fused by reciprocal rank."""
+    """A hybrid search: dense and BM25 candidates, fused."""
 
     text: str
     """For BM25."""
@@ -35,6 +36,7 @@ class SearchRequest:
     prefetch: int
     """Candidates from each of the two searches."""
     filter: Filter | None = None
+    fusion: Fusion = Fusion()
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,19 @@ ids that derive from content make that harmless.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from qdrant_client import QdrantClient, models
 
 from configs.errors import StoreError
 from retrieve.fields import field_path, read_payload
 from retrieve.filters import Filter
-from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType, Passage
+from retrieve.schema import RESERVED_FIELDS, FieldType, Passage
 from retrieve.store.base import SearchRequest, StoreInfo, count_values, other_embedder
-from retrieve.store.bm25 import MAX_TERMS, RRF_K, RRF_WEIGHTS, Bm25, matched, rarity
+from retrieve.store.bm25 import MAX_TERMS, Bm25, rarity
+from retrieve.store.candidates import Candidate, ranked, sparse, unit
 from retrieve.store.files import remove
 from retrieve.store.lock import write_lock
 from retrieve.store.manifest import Manifest, read_manifest
@@ -46,22 +46,32 @@ class ServerStore:
         if not info.chunks or request.limit < 1:
             return []
         where = to_server(request.filter) if request.filter else None
-        terms = self._bm25.question(request.text)
-        sparse = models.SparseVector(indices=terms.indices, values=terms.values)
-        with server_errors("searching"):
-            hits = self._client.query_points(
-                self._collection,
-                prefetch=[
-                    models.Prefetch(query=query, using=using, limit=request.prefetch, filter=where)
-                    for query, using in ((request.vector.tolist(), DENSE), (sparse, SPARSE))
-                ],
-                query=models.RrfQuery(rrf=models.Rrf(k=RRF_K, weights=list(RRF_WEIGHTS))),
-                limit=request.limit,
+        words = self._bm25.question(request.text)
+        terms = words.indices[:MAX_TERMS]
+        lexical = models.SparseVector(indices=words.indices, values=words.values)
+        dense = request.vector.tolist()
+        weighted = ((dense, DENSE, request.fusion.dense), (lexical, SPARSE, request.fusion.bm25))
+        searches = [
+            models.QueryRequest(
+                query=query,
+                using=name,
+                filter=where,
+                limit=request.prefetch,
                 with_payload=True,
-                with_vectors=[DENSE, SPARSE],
-            ).points
-            rarities = self._rarities(terms.indices[:MAX_TERMS], where, info.chunks) if hits else {}
-        return [_passage(hit, request, rarities) for hit in hits]
+                with_vector=[DENSE, SPARSE],
+            )
+            for query, name, weight in weighted
+            if weight
+        ]
+        with server_errors("searching"):
+            answers = self._client.query_batch_points(self._collection, [*searches, *_lookups(terms, where)])
+        found = [
+            (answer.points[0].score, _terms(answer.points[0])[term]) if answer.points else None
+            for term, answer in zip(terms, answers[len(searches) :], strict=True)
+        ]
+        rarities = dict(zip(terms, rarity(found, info.chunks), strict=True))
+        hits = (hit for answer in answers[: len(searches)] for hit in answer.points)
+        return ranked(map(_candidate, hits), rarities, request)
 
     def scroll(self, filter: Filter | None = None) -> Iterator[dict[str, Any]]:
         if not self.info().chunks:
@@ -160,40 +170,26 @@ class ServerStore:
         local = read_manifest(self._folder)
         return local if local.generation == published.generation else Manifest()
 
-    def _rarities(self, terms: list[int], where: models.Filter | None, chunks: int) -> dict[int, float]:
-        requests = [
-            models.QueryRequest(
-                query=models.SparseVector(indices=[term], values=[1.0]),
-                using=SPARSE,
-                filter=where,
-                limit=1,
-                with_vector=[SPARSE],
-            )
-            for term in terms
-        ]
-        answers = self._client.query_batch_points(self._collection, requests) if requests else []
-        found = [
-            (answer.points[0].score, _sparse(answer.points[0])[term]) if answer.points else None
-            for term, answer in zip(terms, answers, strict=True)
-        ]
-        return dict(zip(terms, rarity(found, chunks), strict=True))
+
+def _lookups(terms: Sequence[int], where: models.Filter | None) -> list[models.QueryRequest]:
+    """For each term, the best chunk that has it."""
+    return [
+        models.QueryRequest(
+            query=models.SparseVector(indices=[term], values=[1.0]),
+            using=SPARSE,
+            filter=where,
+            limit=1,
+            with_vector=[SPARSE],
+        )
+        for term in terms
+    ]
 
 
-def _sparse(hit: models.ScoredPoint) -> dict[int, float]:
+def _candidate(hit: models.ScoredPoint) -> Candidate:
+    vector: Any = hit.vector[DENSE] if isinstance(hit.vector, dict) else []
+    return Candidate(str(hit.id), read_payload(hit.payload or {}), unit(vector), _terms(hit))
+
+
+def _terms(hit: models.ScoredPoint) -> dict[int, float]:
     vector = hit.vector.get(SPARSE) if isinstance(hit.vector, dict) else None
-    if not isinstance(vector, models.SparseVector):
-        return {}
-    return dict(zip(vector.indices, vector.values, strict=True))
-
-
-def _passage(hit: models.ScoredPoint, request: SearchRequest, rarities: Mapping[int, float]) -> Passage:
-    payload = read_payload(hit.payload or {})
-    dense: Any = hit.vector[DENSE] if isinstance(hit.vector, dict) else []
-    return Passage(
-        id=str(hit.id),
-        text=payload[RESERVED]["text"],
-        score=hit.score,
-        payload=payload,
-        relevance=float(np.asarray(dense, dtype=np.float32) @ request.vector),
-        matched=matched(rarities, _sparse(hit)),
-    )
+    return sparse(vector.indices, vector.values) if isinstance(vector, models.SparseVector) else {}

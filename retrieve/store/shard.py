@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import qdrant_edge as edge
 
 from configs.errors import StoreError
@@ -21,7 +20,8 @@ from retrieve.fields import field_path, read_payload, stored_payload
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED, Chunk, FieldType, Passage
 from retrieve.store.base import SearchRequest, Vector
-from retrieve.store.bm25 import MAX_TERMS, RRF_K, RRF_WEIGHTS, Bm25, matched, rarity
+from retrieve.store.bm25 import MAX_TERMS, Bm25, rarity
+from retrieve.store.candidates import Candidate, ranked, sparse, unit
 from retrieve.store.edge_filters import FALSE_FIELDS, TRUE_FIELDS, to_edge
 
 DENSE, SPARSE = "dense", "bm25"
@@ -108,32 +108,24 @@ def payload_of(stored: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def search(shard: edge.EdgeShard, request: SearchRequest, bm25: Bm25, chunks: int) -> list[Passage]:
-    """Dense and BM25 candidates, fused by reciprocal rank, in one query; ``chunks``: of the shard."""
+    """Dense and BM25 candidates, fused, from one batch of queries; ``chunks``: of the shard."""
     where = to_edge(request.filter) if request.filter else None
-    terms = bm25.question(request.text)
-    dense = edge.Query.Nearest(request.vector.tolist(), using=DENSE)
-    sparse = edge.Query.Nearest(terms, using=SPARSE)
-    hits = shard.query(
+    words = bm25.question(request.text)
+    terms = words.indices[:MAX_TERMS]
+    dense = request.vector.tolist()
+    weighted = ((dense, DENSE, request.fusion.dense), (words, SPARSE, request.fusion.bm25))
+    searches = [
         edge.QueryRequest(
-            limit=request.limit,
-            prefetches=[
-                edge.Prefetch(limit=request.prefetch, query=query, filter=where) for query in (dense, sparse)
-            ],
-            query=cast(
-                edge.Fusion, edge.Fusion.Rrf(RRF_K, list(RRF_WEIGHTS))
-            ),  # a subclass, but for the stubs
+            limit=request.prefetch,
+            query=edge.Query.Nearest(query, using=name),
+            filter=where,
             with_payload=True,
             with_vector=[DENSE, SPARSE],
         )
-    )
-    rarities = _rarities(shard, terms.indices[:MAX_TERMS], where, chunks) if hits else {}
-    return [_passage(hit, request.vector, rarities) for hit in hits]
-
-
-def _rarities(
-    shard: edge.EdgeShard, terms: Sequence[int], where: edge.Filter | None, chunks: int
-) -> dict[int, float]:
-    queries = [
+        for query, name, weight in weighted
+        if weight
+    ]
+    lookups = [
         edge.QueryRequest(
             limit=1,
             query=edge.Query.Nearest(edge.SparseVector([term], [1.0]), using=SPARSE),
@@ -142,33 +134,24 @@ def _rarities(
         )
         for term in terms
     ]
+    answers = shard.query_batch(edge.QueryBatchRequest([*searches, *lookups]))
     found: list[tuple[float, float] | None] = []
-    answers = shard.query_batch(edge.QueryBatchRequest(queries)) if queries else []
-    for term, hits in zip(terms, answers, strict=True):
-        found.append((hits[0].score, _sparse(hits[0])[term]) if hits else None)
-    return dict(zip(terms, rarity(found, chunks), strict=True))
+    for term, hits in zip(terms, answers[len(searches) :], strict=True):
+        found.append((hits[0].score, _terms(hits[0])[term]) if hits else None)
+    rarities = dict(zip(terms, rarity(found, chunks), strict=True))
+    candidates = (_candidate(hit) for hits in answers[: len(searches)] for hit in hits)
+    return ranked(candidates, rarities, request)
 
 
-def _sparse(hit: edge.ScoredPoint) -> dict[int, float]:
+def _candidate(hit: edge.ScoredPoint) -> Candidate:
     assert isinstance(hit.vector, dict)
-    vector = hit.vector.get(SPARSE)
-    return (
-        dict(zip(vector.indices, vector.values, strict=True)) if isinstance(vector, edge.SparseVector) else {}
-    )
+    vector = unit(cast("list[float]", hit.vector[DENSE]))
+    return Candidate(str(hit.id), payload_of(hit.payload), vector, _terms(hit))
 
 
-def _passage(hit: edge.ScoredPoint, question: Vector, rarities: Mapping[int, float]) -> Passage:
-    payload = payload_of(hit.payload)
-    assert isinstance(hit.vector, dict)
-    vector = np.asarray(hit.vector[DENSE], dtype=np.float32)
-    return Passage(
-        id=str(hit.id),
-        text=payload[RESERVED]["text"],
-        score=hit.score,
-        payload=payload,
-        relevance=float(vector @ question),
-        matched=matched(rarities, _sparse(hit)),
-    )
+def _terms(hit: edge.ScoredPoint) -> dict[int, float]:
+    vector = hit.vector.get(SPARSE) if isinstance(hit.vector, dict) else None
+    return sparse(vector.indices, vector.values) if isinstance(vector, edge.SparseVector) else {}
 
 
 def scroll(shard: edge.EdgeShard, where: Filter | None) -> Iterator[dict[str, Any]]:
