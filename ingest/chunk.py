@@ -65,10 +65,13 @@ def document_id(root: str, path: str) -> str:
 def make_chunks(document: Document, spans: Iterable[Span]) -> Iterator[Chunk]:
     """The chunks that lie at these spans."""
     namespace = uuid.UUID(document.id)
+    end: int | None = None
     for ordinal, span in enumerate(spans):
         identity = str(uuid.uuid5(namespace, f"{document.content_hash}:{ordinal}"))
         text = document.body[span.start : span.end]
-        yield Chunk(identity, document, ordinal, text, span.start, span.end, span.section)
+        gap = "" if end is None else document.body[end : span.start]
+        yield Chunk(identity, document, ordinal, text, span.start, span.end, span.section, gap)
+        end = span.end
 
 
 def chunk_body(body: str, kind: str, budget: ChunkBudget, tokenizer: Tokenizer) -> list[Span]:

@@ -19,7 +19,7 @@ from ingest.sources import Failure, Key, Listing, Source, is_within, list_source
 from retrieve.schema import RESERVED_FIELDS, FieldType
 from retrieve.store.base import StoreInfo
 
-CHUNKER_VERSION = "1"
+CHUNKER_VERSION = "2"
 """Changes whenever the same body may be cut differently; documents are then chunked again."""
 
 

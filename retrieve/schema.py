@@ -32,6 +32,9 @@ RESERVED_FIELDS: Mapping[str, FieldType] = {
 }
 """Our own fields that can be filtered on; they are indexed in every store."""
 
+HIDDEN = ("text", "gap")
+"""Of our own, what is no metadata."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -70,6 +73,8 @@ class Chunk:
     end: int
     section: tuple[str, ...] = ()
     """Headings above the chunk, outermost first."""
+    gap: str = ""
+    """What the body has between the chunk before and this one: white space, which no chunk keeps."""
 
     def payload(self) -> dict[str, Any]:
         """What the store keeps for this chunk; datetimes as ISO 8601 strings."""
@@ -79,6 +84,7 @@ class Chunk:
             "start": self.start,
             "end": self.end,
             "section": list(self.section),
+            "gap": self.gap,
             "ordinal": self.ordinal,
             "document": document.path,
             "document_id": document.id,
@@ -144,7 +150,7 @@ class Passage:
     def metadata(self) -> dict[str, Any]:
         """The payload, flat: the user's keys under their own names, ours as ``_dl.<key>``."""
         theirs = {key: value for key, value in self.payload.items() if key != RESERVED}
-        return theirs | {f"{RESERVED}.{key}": value for key, value in self.ours.items() if key != "text"}
+        return theirs | {f"{RESERVED}.{key}": value for key, value in self.ours.items() if key not in HIDDEN}
 
     def to_json(self) -> dict[str, Any]:
         """The form that ``--json`` prints."""
