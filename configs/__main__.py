@@ -81,6 +81,8 @@ def fetch(context: Context) -> int:
 def _models_in_use(settings: Settings) -> list[Model]:
     """The models that the settings name; a folder cannot be fetched, but has to be sound."""
     roles: dict[Role, str] = {"answer": settings.models.answer, "embed": settings.models.embed}
+    if settings.models.rerank is not None:
+        roles["rerank"] = settings.models.rerank
     for role, name in roles.items():
         if is_folder_name(name):
             model_path(name, settings, role=role)

@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter
 from configs.errors import ModelError
 from configs.settings import PROFILES_DIR, Section, Settings
 
-Role = Literal["answer", "embed", "convert"]
+Role = Literal["answer", "embed", "rerank", "convert"]
 MANIFEST = "draftline.json"
 """File in a fetched model's folder: where it came from, and size and sha256 of each file."""
 

@@ -19,7 +19,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from configs.errors import SettingsError
 
@@ -35,6 +35,18 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def _not_all_zero(weights: list[float]) -> list[float]:
+    if not any(weights):
+        raise ValueError("one of the weights must be above 0")
+    return weights
+
+
+Weights = Annotated[
+    list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2), AfterValidator(_not_all_zero)
+]
+"""Of the dense and of the BM25 search."""
+
+
 class Section(BaseModel):
     """A group of settings; immutable, and a key it does not know is an error."""
 
@@ -45,6 +57,7 @@ class ModelSettings(Section):
     answer: str
     draft: str | None
     embed: str
+    rerank: str | None
     allow_download: bool
 
 
@@ -82,7 +95,14 @@ class IngestSettings(Section):
 class RetrieveSettings(Section):
     top_k: PositiveInt
     prefetch: PositiveInt
+    fusion: Literal["linear", "rrf", "dbsf"]
+    fusion_weights: Weights
+    neighbour_weight: Share
+    rerank_candidates: PositiveInt
+    mmr: Share | None
+    expand_tokens: Annotated[int, Field(ge=0)]
     min_evidence: Annotated[float, Field(ge=-1, le=2)]
+    min_rerank: Share | None
     all_tenants: bool
     reader: Literal["off"]
     today: date | None

@@ -6,7 +6,7 @@ Draftline adds in one object under the key ``_dl`` (so a filter names it ``_dl.d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -99,7 +99,7 @@ class Chunk:
 
     def embedding_text(self) -> str:
         """What is embedded and indexed for BM25: the section path gives a bare paragraph its topic."""
-        return "\n".join((" > ".join(self.section), self.text)) if self.section else self.text
+        return embedding_text(self.section, self.text)
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,11 @@ class Passage:
     def to_json(self) -> dict[str, Any]:
         """The form that ``--json`` prints."""
         return {"id": self.id, "text": self.text, "score": self.score, "metadata": self.metadata()}
+
+
+def embedding_text(section: Sequence[str], text: str) -> str:
+    """See `Chunk.embedding_text`."""
+    return "\n".join((" > ".join(section), text)) if section else text
 
 
 def _plain(value: MetadataValue) -> Any:

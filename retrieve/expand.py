@@ -1,0 +1,171 @@
+"""Chunks and their neighbours in the document: what stands around a chunk says whether it matters.
+
+It knows where chunks lie and what a search thought of them; it knows nothing of stores. Passages that
+are put together from several chunks stay exact slices of the document: ``body[start:end] == text``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from retrieve.filters import Filter, MatchAny, MatchValue
+from retrieve.schema import RESERVED, Passage
+
+SHARE = 0.6
+"""What a chunk is worth at least, of the better of its two neighbours; measured on span_qa."""
+
+Place = tuple[str, str, int]
+"""Document, version of its content, ordinal of the chunk."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What passages may take up together."""
+
+    passages: int
+    tokens: int
+
+
+def place_of(passage: Passage) -> Place:
+    """Where a chunk stands among the chunks of its document."""
+    ours = passage.ours
+    return ours["document_id"], ours["hash"], ours["ordinal"]
+
+
+def beside(place: Place) -> tuple[Place, Place]:
+    """The places before and after."""
+    document, version, ordinal = place
+    return (document, version, ordinal - 1), (document, version, ordinal + 1)
+
+
+def in_context(found: Iterable[Passage], weight: float) -> list[Passage]:
+    """Each chunk's score with a share of its two neighbours' scores added, as far as they were found."""
+    passages = list(found)
+    scores = {place_of(passage): passage.score for passage in passages}
+    return [
+        replace(
+            passage,
+            score=passage.score + weight * sum(scores.get(place, 0.0) for place in beside(place_of(passage))),
+        )
+        for passage in passages
+    ]
+
+
+def missing_neighbours(hits: Sequence[Passage], found: Iterable[Passage]) -> Filter | None:
+    """The filter that passes the chunks beside the hits which were not found; None when there are none."""
+    known = {place_of(passage) for passage in found}
+    wanted: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for hit in hits:
+        for document, version, ordinal in beside(place_of(hit)):
+            if ordinal >= 0 and (document, version, ordinal) not in known:
+                wanted[document, version].add(ordinal)
+    if not wanted:
+        return None
+    chunks = (
+        Filter(must=(MatchValue("_dl.document_id", document), MatchAny("_dl.ordinal", tuple(sorted(places)))))
+        for (document, _), places in wanted.items()
+    )
+    return Filter(should=tuple(chunks))
+
+
+def passage_from(payload: Mapping[str, Any]) -> Passage:
+    """A chunk that no search found, from a payload as `Store.scroll` yields it."""
+    rest = {key: value for key, value in payload.items() if key != "id"}
+    return Passage(payload["id"], rest[RESERVED]["text"], 0.0, rest)
+
+
+def grown(
+    found: Sequence[Passage], neighbours: Iterable[Passage], room: Room, size: Callable[[Passage], int]
+) -> list[Passage]:
+    """Passages put together from the chunks that are worth most, best first.
+
+    A chunk is worth its score, and at least a share of what one beside it is worth that was found.
+    Chunks are taken in this order while there is room; those that adjoin become one passage. The best
+    chunk is always taken, and one that does not fit ends it.
+
+    Args:
+        found: best first; a score above that of a better passage counts no more than that.
+        neighbours: chunks beside the found ones; others, and other versions' chunks, do no harm.
+        size: tokens of a chunk.
+    """
+    left, taken = room.tokens, dict[Place, Passage]()
+    passages = 0
+    for passage in _by_worth(found, neighbours):
+        place = place_of(passage)
+        joins = sum(other in taken for other in beside(place))
+        if passages + 1 - joins > room.passages:
+            continue
+        left -= size(passage)
+        if taken and left < 0:
+            break
+        taken[place] = passage
+        passages += 1 - joins
+    return joined(taken.values())[: room.passages]
+
+
+def _by_worth(found: Sequence[Passage], neighbours: Iterable[Passage]) -> list[Passage]:
+    chunks = {place_of(passage): passage for passage in (*neighbours, *found)}
+    worth: dict[Place, float] = {}
+    bound = float("inf")
+    for passage in found:
+        bound = worth[place_of(passage)] = max(0.0, min(bound, passage.score))
+    for place, score in list(worth.items()):
+        for other in beside(place):
+            if other in chunks:
+                worth[other] = max(worth.get(other, 0.0), SHARE * score)
+    # A stable sort: found ones stay in their order, and go before neighbours of equal worth.
+    return [chunks[place] for place in sorted(worth, key=lambda place: -worth[place])]
+
+
+def joined(chunks: Iterable[Passage]) -> list[Passage]:
+    """The chunks as passages, in their order; those that adjoin become one, at the place of the best."""
+    ordered = list(chunks)
+    ranks = {passage.id: rank for rank, passage in enumerate(ordered)}
+    documents: dict[tuple[str, str], list[Passage]] = defaultdict(list)
+    for passage in ordered:
+        documents[passage.ours["document_id"], passage.ours["hash"]].append(passage)
+    passages: list[Passage] = []
+    for members in documents.values():
+        run: Passage | None = None
+        for passage in sorted(members, key=lambda member: (member.start, member.end)):
+            union = _union(run, passage, ranks) if run else None
+            if run and union is None:
+                passages.append(run)
+            run = union or passage
+        if run:
+            passages.append(run)
+    return sorted(passages, key=lambda passage: ranks[passage.id])
+
+
+def _union(left: Passage, right: Passage, ranks: Mapping[str, int]) -> Passage | None:
+    """Two neighbours as one passage under the better one's id; None when text between them is unknown."""
+    gap = str(right.ours.get("gap", ""))
+    if right.start < left.end:
+        text = left.text + right.text[left.end - right.start :]
+    elif right.start == left.end + len(gap):
+        text = left.text + gap + right.text
+    else:
+        return None
+    best = min(left, right, key=lambda passage: ranks[passage.id])
+    shared = {
+        "text": text,
+        "start": left.start,
+        "end": max(left.end, right.end),
+        "section": _common(left.section, right.section),
+        "gap": left.ours.get("gap", ""),
+    }
+    return replace(
+        best,
+        text=text,
+        payload={**best.payload, RESERVED: {**best.ours, **shared}},
+        relevance=max(left.relevance, right.relevance),
+        matched={**left.matched, **right.matched},
+    )
+
+
+def _common(a: Sequence[str], b: Sequence[str]) -> list[str]:
+    length = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return list(a[:length])
