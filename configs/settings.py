@@ -67,6 +67,12 @@ class StoreSettings(Section):
     api_key: SecretStr | None
     collection: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
     timeout_s: PositiveFloat
+    quantization: Literal["off", "int8", "binary"]
+    on_disk: bool
+    shards: PositiveInt | None
+    replicas: PositiveInt
+    write_consistency: PositiveInt
+    write_ordering: Literal["weak", "medium", "strong"]
 
 
 class LabelRule(Section):
@@ -90,6 +96,14 @@ class IngestSettings(Section):
     rules: list[LabelRule]
     include: list[str]
     exclude: list[str]
+
+
+class FieldHint(Section):
+    """What an owner says about a metadata field, for questions that speak of it."""
+
+    aliases: list[str] = []
+    values: dict[str, str] = {}
+    private: bool = False
 
 
 class RetrieveSettings(Section):

@@ -1,0 +1,185 @@
+"""What a question may be linked to: the fields of a collection, what they are to its documents, and
+the values that really occur.
+
+A catalog is made of what one caller may see and nothing else: values of other tenants' documents, of
+documents without access, and of private fields are not in it, so no question can reach or reveal them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from configs.settings import FieldHint
+from retrieve.filters import Filter
+from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType
+from retrieve.self_query.lexicon import AGENTS, CONCEPTS, SOURCES, TITLES, YEAR_WORDS, Role
+from retrieve.self_query.text import name_words, same_root, stem, stems
+from retrieve.self_query.units import Unit, dimension_words, unit_of_field
+from retrieve.store.base import Store, count_values
+
+MAX_VALUES = 10_000
+"""Values of a field that questions are compared with, the most frequent first."""
+SAMPLE = 1000
+"""Chunks that are looked at to see which fields hold lists."""
+MAX_VALUE_WORDS = 12
+
+_GENERIC = frozenset(
+    "at by is has of in on the a to for date name type id count number no num nr level total max min time size value last first "
+    "current usd eur gbp musd minutes min hours h days ms s kb mb m2 sqm pct percent".split()
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field, and how people speak of it."""
+
+    name: str
+    type: FieldType
+    is_list: bool = False
+    values: tuple[str, ...] = ()
+    """Keyword fields: what occurs, the most frequent first."""
+    numbers: frozenset[int] = frozenset()
+    """Integer fields: what occurs; empty where that is too much to know."""
+    span: tuple[date, date] | None = None
+    """Datetime fields: the earliest and the latest day that was seen."""
+    aliases: tuple[str, ...] = ()
+    value_aliases: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        return tuple(name_words(self.name))
+
+    @cached_property
+    def names(self) -> tuple[tuple[str, ...], ...]:
+        """What the field is called: stems of its name and of its aliases, the longest first."""
+        found = {tuple(map(stem, self.words)), *(stems(alias) for alias in self.aliases)}
+        return tuple(sorted((name for name in found if name), key=lambda name: (-len(name), name)))
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """The words of its names that say something: not ``at``, ``is``, ``count``."""
+        found = {*self.words, *(word for alias in self.aliases for word in name_words(alias))}
+        return frozenset(found - _GENERIC) or frozenset(found)
+
+    @cached_property
+    def concepts(self) -> tuple[frozenset[str], ...]:
+        return tuple(group for group in CONCEPTS if group & self.telling)
+
+    @cached_property
+    def role(self) -> Role:
+        found = set(self.words)
+        if found & AGENTS:
+            return "agent"
+        if found & SOURCES:
+            return "source"
+        if self.words and (self.words[-1] in TITLES or self.words[0] in TITLES):
+            return "title"
+        return "about"
+
+    @cached_property
+    def unit(self) -> Unit | None:
+        return unit_of_field(self.words)
+
+    @cached_property
+    def dimension(self) -> str | None:
+        return self.unit.dimension if self.unit else dimension_words(self.words)
+
+    @cached_property
+    def is_year(self) -> bool:
+        """Whether its numbers are years."""
+        return self.type == "integer" and bool(YEAR_WORDS & set(self.words))
+
+    def named_by(self, word: str) -> float:
+        """How surely a folded word of a question names this field: 1 by its name, 0.6 by a word like it."""
+        if any(same_root(word, own) for own in self.telling):
+            return 1.0
+        return 0.6 if any(word in group or stem(word) in group for group in self.concepts) else 0.0
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The fields that a question may speak of."""
+
+    fields: tuple[Field, ...]
+
+    def of_type(self, *kinds: FieldType) -> tuple[Field, ...]:
+        return tuple(field for field in self.fields if field.type in kinds)
+
+    @cached_property
+    def types(self) -> dict[str, FieldType]:
+        return {field.name: field.type for field in self.fields}
+
+
+def read_catalog(store: Store, visible: Filter | None, hints: Mapping[str, FieldHint]) -> Catalog:
+    """The catalog of what a caller may see in a store."""
+    types = {name: kind for name, kind in store.info().fields.items() if name not in RESERVED_FIELDS}
+    sample = list(islice(store.scroll(visible), SAMPLE))
+    counted = {
+        name: store.facet(name, visible, MAX_VALUES)
+        for name, kind in types.items()
+        if kind in ("keyword", "integer")
+    }
+    return _catalog(types, counted, sample, hints)
+
+
+def catalog_of(
+    documents: Sequence[Mapping[str, Any]], types: Mapping[str, FieldType], hints: Mapping[str, FieldHint]
+) -> Catalog:
+    """The catalog of documents' metadata, without a store."""
+    counted = {
+        name: count_values(iter(documents), name, MAX_VALUES)
+        for name, kind in types.items()
+        if kind in ("keyword", "integer")
+    }
+    return _catalog(types, counted, documents, hints)
+
+
+def _catalog(
+    types: Mapping[str, FieldType],
+    counted: Mapping[str, Mapping[Any, int]],
+    sample: Sequence[Mapping[str, Any]],
+    hints: Mapping[str, FieldHint],
+) -> Catalog:
+    lists = _list_fields(sample)
+    fields = []
+    for name, kind in types.items():
+        hint = hints.get(name, FieldHint())
+        values = counted.get(name, {})
+        if hint.private or (kind == "keyword" and not values):
+            continue
+        known = tuple(sorted(map(str, values), key=lambda value: (-values.get(value, 0), value)))
+        fields.append(
+            Field(
+                name,
+                kind,
+                is_list=name in lists,
+                values=known if kind == "keyword" else (),
+                numbers=frozenset(values) if kind == "integer" and len(values) < MAX_VALUES else frozenset(),
+                span=_span(sample, name) if kind == "datetime" else None,
+                aliases=tuple(hint.aliases),
+                value_aliases=tuple((a, v) for a, v in hint.values.items() if v in values),
+            )
+        )
+    return Catalog(tuple(fields))
+
+
+def _span(sample: Sequence[Mapping[str, Any]], name: str) -> tuple[date, date] | None:
+    days = []
+    for payload in sample:
+        value = payload.get(name, [])
+        days += [datetime.fromisoformat(v).date() for v in (value if isinstance(value, list) else [value])]
+    return (min(days), max(days)) if days else None
+
+
+def _list_fields(payloads: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {
+        name
+        for payload in payloads
+        for name, value in payload.items()
+        if isinstance(value, list) and name != RESERVED
+    }

@@ -1,0 +1,53 @@
+"""Negations: "not by Osei", "anyone but Suwan", "neither A nor B", "outside the energy sector"."""
+
+from __future__ import annotations
+
+import re
+
+from retrieve.self_query.catalog import Field
+from retrieve.self_query.lexicon import DOCUMENTS, MAKING
+from retrieve.self_query.question import Question
+
+_SINGLE = frozenset(
+    "not except excluding excludes exclude without no non nor neither minus outside isn aren wasn weren don doesn didn haven hasn never "
+    "ohne nicht ausser kein keine keinen sauf excepte hors sans pas sin excepto salvo menos unlike besides but nobody".split()
+)
+_PAIRS = {("other", "than"), ("apart", "from"), ("aside", "from"), ("rather", "than"), ("instead", "of"), ("anything", "but"),
+          ("anyone", "but"), ("everything", "but"), ("everyone", "but"), ("all", "but"), ("different", "from"), ("as", "opposed"), ("leave", "out"), ("leaving", "out")}  # fmt: skip
+_ALONE_TOO_WEAK = frozenset(["but", "besides"])
+_PASSED = frozenset(
+    "by from in of for to at on with the a an any either those these ones t is are was were be been being have has had that which who "
+    "tagged labelled labeled written filed published posted created assigned headquartered based listed located owned made using containing "
+    "von vom aus de du des la le les el los las der die das den dem par por en im something anything someone anyone anybody people".split()
+)
+REACH = 6
+
+
+def negator_before(question: Question, position: int, field: Field) -> int | None:
+    """The place of the word that turns a mention round, when one does.
+
+    Args:
+        position: the mention's first word. field: what it is a value of; its own words are passed over.
+    """
+    at = position - 1
+    for _ in range(REACH):
+        if at < 0:
+            return None
+        gap = question.gap(at, at + 1)
+        if re.search(r"[.;?!]|,\s|\s-\s|:", gap):
+            return None
+        word = question.words[at].norm
+        earlier = question.words[at - 1].norm if at else ""
+        if (earlier, word) in _PAIRS:
+            return at - 1
+        if word in _SINGLE and word not in _ALONE_TOO_WEAK:
+            if word == "not" and earlier == "if":
+                return None
+            return at
+        if word in _ALONE_TOO_WEAK:
+            return None
+        passes = word in _PASSED or word in DOCUMENTS or field.named_by(word) or any(word in forms for forms in MAKING.values())
+        if not passes:
+            return None
+        at -= 1
+    return None

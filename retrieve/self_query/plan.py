@@ -1,0 +1,107 @@
+"""What a question was understood to mean: conditions with the words they come from, and what is left to search for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from retrieve.filters import Condition, Filter, to_json
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One condition that a reader found in a question."""
+
+    condition: Condition
+    spans: tuple[tuple[int, int], ...]
+    """Where in the question it stands: offsets in code points, of the value and of the words around it."""
+    confidence: float
+    """Comparable among the findings of one question; the least sure is relaxed first."""
+    reason: str
+    """For people: which words were read as what."""
+    negated: bool = False
+    reader: Literal["linker", "model"] = "linker"
+
+
+@dataclass(frozen=True)
+class Sort:
+    """That the newest, cheapest ... documents are wanted; shown to people, not part of the filter."""
+
+    field: str
+    descending: bool
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """A condition that was given up because too little passed it."""
+
+    finding: Finding
+    action: Literal["dropped", "widened"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class QueryPlan:
+    """How a question is searched for."""
+
+    question: str
+    semantic_query: str
+    findings: tuple[Finding, ...] = ()
+    sort: Sort | None = None
+    relaxed: tuple[Relaxed, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def filter(self) -> Filter | None:
+        """The findings as one filter; None when there are none."""
+        return filter_of(self.findings)
+
+    def explanation(self) -> str:
+        """One line for people."""
+        if not (self.findings or self.relaxed or self.notes):
+            return "searched for the question as it was asked"
+        parts = ["; ".join(finding.reason for finding in self.findings) or "no condition was kept"]
+        parts += [f"{item.action}: {item.finding.reason} ({item.reason})" for item in self.relaxed]
+        return "; ".join([*parts, *self.notes])
+
+    def to_json(self) -> dict[str, Any]:
+        """{semantic_query, filter, relaxed, explanation, spans, sort}: the form that ``--json`` prints."""
+        where = self.filter
+        plan: dict[str, Any] = {
+            "semantic_query": self.semantic_query,
+            "filter": to_json(where) if where else None,
+            "relaxed": [
+                {"condition": _shown(item.finding), "action": item.action, "reason": item.reason}
+                for item in self.relaxed
+            ],
+            "explanation": self.explanation(),
+        }
+        plan["conditions"] = [
+            {
+                "condition": _shown(finding),
+                "spans": [list(span) for span in finding.spans],
+                "confidence": round(finding.confidence, 2),
+                "reason": finding.reason,
+                "reader": finding.reader,
+            }
+            for finding in self.findings
+        ]
+        if self.sort:
+            order = "desc" if self.sort.descending else "asc"
+            plan["sort"] = {"field": self.sort.field, "order": order, "limit": self.sort.limit}
+        return plan
+
+
+def filter_of(findings: Sequence[Finding]) -> Filter | None:
+    """The filter that all findings together make; None when there are none."""
+    must = tuple(dict.fromkeys(item.condition for item in findings if not item.negated))
+    must_not = tuple(dict.fromkeys(item.condition for item in findings if item.negated))
+    return Filter(must=must, must_not=must_not) if must or must_not else None
+
+
+def _shown(finding: Finding) -> dict[str, Any]:
+    where = filter_of([finding])
+    assert where is not None
+    return to_json(where)

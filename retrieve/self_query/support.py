@@ -1,0 +1,296 @@
+"""How much speaks for a mention being a condition, and not what the question is about.
+
+"Articles by Ada Lovelace" names documents by their author; "What did Ada Lovelace invent?" does not,
+though an author of that name exists. Nothing but the words around the mention tells the two apart, so
+evidence is added up: what the match is worth by itself, and what stands before and after it.
+"""
+
+from __future__ import annotations
+
+import re
+from retrieve.self_query.catalog import Field
+from retrieve.self_query.lexicon import DOCUMENTS, FIELD_VERBS, MAKING
+from retrieve.self_query.mentions import Mention
+from retrieve.self_query.negation import negator_before
+from retrieve.self_query.question import POLITE, Question
+from retrieve.self_query.text import ARTICLES, same_root
+
+ENOUGH = 1.0
+"""A mention with at least this much support is a condition."""
+
+_AUXILIARIES = frozenset(
+    "is are was were be been do does did has have had can could should would will may might must hat ist wird a ha est".split()
+)
+_PLAIN_VERBS = _AUXILIARIES | frozenset("s not get gets got go goes went become became".split())
+_FILLERS = frozenset(
+    "is are was were be the a an by in to of from as with for either both any only some all just on at than that which who whose "
+    "those these ones someone anyone anybody somebody everyone people it its their your my our der die das den dem von mit le la les de des du "
+    "el los las por par set under not no".split()
+) | ARTICLES  # fmt: skip
+_FUNCTION = _FILLERS | frozenset("i it he she we me my no not or and if so up do go on off out be am you".split())
+_CONNECTORS = frozenset("or and and/or nor & oder und et ou y o".split())
+_ENTITIES = frozenset(
+    "company companies customer client account product products project module component service brand vendor model "
+    "employer organization organisation institution ticker repo repository package drug compound ship device app system".split()
+)
+_QUALITIES = frozenset(
+    "headquarters country nationality language location licence license format region state city origin medium".split()
+)
+_BEFORE = {
+    "agent": re.compile(
+        r"(?<![^\W_])(?:(by|von|par|por|author|authors|people like)|(from|of|de|d'|du|to|for|with))\s*:?\s*(?:the |mr\.? |mrs\.? |ms\.? |dr\.? |prof\.? )?$"
+    ),
+    "source": re.compile(
+        r"(?<![^\W_])(?:(in|from|according to|by|via|per|at|dans|von|aus|bei|del|outlet)|(of|to|the|de|en|on))\s*:?\s*(?:the |der |die |le |la |el )?$"
+    ),
+    "about": re.compile(
+        r"(?<![^\W_])(?:(with|without|using|containing|tagged|labell?ed|mit|ohne|avec|sans|con|sin)|(in|for|from|of|by|at|to|on|im|fur|pour|para|de|en))\s*:?\s*(?:the |a |an |our |any )?$"
+    ),
+}
+_ABOUT = re.compile(
+    r"(?<![^\W_])(?:about|regarding|concerning|on|mentions?|mentioning|over|uber|sur|sobre)\s*(?:the )?$"
+)
+_TITLED = re.compile(
+    r"(?<![^\W_])(?:titled|called|named|entitled|headed|title|name|file|document|page|ticket|case|id|number)\s*:?\s*[\"'“”«]?$"
+)
+
+
+def support(question: Question, mention: Mention, kinds: frozenset[int] = frozenset()) -> float:
+    """The evidence for a mention being a condition; `ENOUGH` and more means yes.
+
+    Args:
+        kinds: places of words that name kinds of documents in this collection ("desserts").
+    """
+    here = question.words[mention.first : mention.last + 1]
+    if all(word.norm in _FUNCTION for word in here) or (len(here) == 1 and len(here[0].norm) == 1):
+        named = max(named_before(question, mention), named_after(question, mention))
+        return ENOUGH if named >= 0.6 and mention.how == "exact" else 0.0  # "energy class A", and no "a flat"
+    return _own(mention, question) + _around(mention, question, kinds)
+
+
+def _own(mention: Mention, question: Question) -> float:
+    field, role = mention.field, mention.field.role
+    value = {"exact": 0.7, "alias": 0.7, "part": 0.5, "initials": 0.6}[mention.how] - 0.1 * mention.typo
+    here = question.words[mention.first : mention.last + 1]
+    if mention.common:
+        value = 0.2 if mention.how in ("exact", "alias") else -0.3
+        if mention.length > 1 and mention.how in ("exact", "alias"):
+            value += 0.3
+    elif mention.length > 1:
+        value += 0.2
+    if mention.how == "exact" and any(c.isdigit() for word in here for c in word.norm) and not mention.common:
+        value += 0.2
+    if mention.how == "alias":
+        value += 0.3  # an owner's own word
+    if len(mention.values) > 3:
+        value -= 0.3
+    if mention.how == "part" and question.is_cased and not any(word.is_name for word in here):
+        if any(value[:1].isupper() for value in mention.values):
+            value -= 0.4  # a name would have been written like one
+    named_like = any(word.is_name and word.start > 0 for word in here)
+    if role == "about":
+        value += 0.3
+        if set(field.words) & _ENTITIES:
+            value += 0.1 + 0.2 * named_like
+    return value + {"agent": -0.5, "source": -0.1, "title": -0.9, "about": 0.0}[role]
+
+
+def _around(mention: Mention, question: Question, kinds: frozenset[int]) -> float:
+    named = max(named_before(question, mention), named_after(question, mention))
+    if mention.field.role == "agent":
+        named *= 1.4
+    told = max(
+        _cue(question, mention),
+        _documents_after(question, mention, kinds),
+        _documents_before(question, mention),
+        _made(question, mention),
+        _asked_for(question, mention),
+    )
+    if negator_before(question, mention.first, mention.field) is not None:
+        told = max(told, 0.9 if mention.field.role == "agent" else 0.5)
+    against = _against(question, mention) if max(named, told) < 0.4 else 0.0
+    return named + told + _alone(question, mention) + against
+
+
+def named_before(question: Question, mention: Mention) -> float:
+    """Whether the field is named before the mention: "status open", "tagged a or b"."""
+    position = mention.first - 1
+    steps = 0
+    while position >= 0 and steps < 4:
+        word = question.words[position]
+        gap = question.gap(position, position + 1)
+        if any(mark in gap for mark in ".;?!") or (":" in gap and steps) or ("," in gap and steps == 0):
+            return 0.0
+        named = mention.field.named_by(word.norm)
+        if named and not (named < 1 and word.norm in _FILLERS):
+            return (0.8 if named == 1 else 0.5) - 0.1 * steps
+        if word.norm not in _FILLERS and word.norm not in _CONNECTORS:
+            return 0.0
+        position -= 1
+        steps += 1
+    return 0.0
+
+
+def named_after(question: Question, mention: Mention) -> float:
+    """Whether the field is named right after the mention: "the mining sector", "high priority"."""
+    for distance in (1, 2):
+        position = mention.last + distance
+        if position >= len(question.words) or not question.is_joined(position - 1, position):
+            return 0.0
+        word = question.words[position]
+        named = mention.field.named_by(word.norm)
+        if named:
+            return (0.8 if named == 1 else 0.4) - 0.2 * (distance - 1)
+        if word.norm in _FILLERS:
+            return 0.0
+    return 0.0
+
+
+def _cue(question: Question, mention: Mention) -> float:
+    field, before = mention.field, question.before(mention.first)
+    role = field.role
+    if role == "title":
+        return 1.2 if _TITLED.search(before) and mention.how == "exact" else 0.0
+    match = _BEFORE[role].search(before)
+    if not match:
+        return 0.0
+    verb = _verb_before(question, mention)
+    if role == "agent":
+        if verb is not None:
+            return 1.1 if verb else 0.3
+        if match[1]:
+            return 1.1
+        documents = re.search(r"([^\W_]+)\s+$", before[: match.start(2)])
+        return 1.0 if match[2] in ("of", "from", "de", "d'", "du") and documents and documents[1] in DOCUMENTS else 0.4
+    if role == "source":
+        return 0.4 if match[1] else 0.1
+    wanted = 0.35 if match[1] else 0.1
+    return max(wanted, 0.6) if verb else wanted
+
+
+def _verb_before(question: Question, mention: Mention) -> bool | None:
+    """Whether "written by", "assigned to" and the like fit the field; None: no such verb."""
+    for position in (mention.first - 2, mention.first - 3):
+        if position < 0:
+            break
+        word = question.words[position].norm
+        groups = {name for name, forms in MAKING.items() if word in forms}
+        if any(same_root(word, own) for own in mention.field.words):
+            return True
+        if groups:
+            return bool(groups & field_verbs(mention.field)) or None if mention.field.role != "agent" else bool(groups & field_verbs(mention.field))
+    return None
+
+
+def field_verbs(field: Field) -> set[str]:
+    """The groups of verbs that a field's name belongs to; authors may do whatever makes a document."""
+    found = {FIELD_VERBS[word] for word in field.words if word in FIELD_VERBS}
+    return found | {"say", "write", "create"} if found & {"write", "report"} else found
+
+
+def _asked_for(question: Question, mention: Mention) -> float:
+    """"Which desserts ...": the kind of documents that is asked for."""
+    earlier = question.words[mention.first - 1].norm if mention.first else ""
+    return 0.4 if earlier in ("which", "what", "any", "welche", "quels", "quelles") and mention.field.role == "about" else 0.0
+
+
+def _documents_after(question: Question, mention: Mention, kinds: frozenset[int] = frozenset()) -> float:
+    """"TechWire articles", "GBR's coverage", "opinion pieces"."""
+    end = question.words[mention.last].end
+    owning = question.folded[end : end + 2] in ("'s", "s'") or question.folded[end : end + 1] == "'"
+    for distance in (1, 2, 3):
+        position = mention.last + distance
+        if position >= len(question.words):
+            break
+        gap = question.gap(position - 1, position)
+        if any(mark in gap for mark in ",.;:?!()"):
+            break
+        word = question.words[position].norm
+        if word in DOCUMENTS or word in mention.field.telling or (owning and position in kinds):
+            return (0.8 if owning else 0.6) - 0.1 * (distance - 1)
+        if word in _FILLERS or word in _AUXILIARIES:
+            break
+    if owning and mention.field.role in ("agent", "source"):
+        return -0.3
+    return 0.0
+
+
+def _documents_before(question: Question, mention: Mention) -> float:
+    """"articles in The Verge", "something Italian", "filings of Acme"."""
+    position = mention.first - 1
+    seen = 0
+    while position >= 0 and seen < 3:
+        word = question.words[position].norm
+        gap = question.gap(position, position + 1)
+        if any(mark in gap for mark in ",.;:?!"):
+            return 0.0
+        if word in DOCUMENTS:
+            weak = mention.field.role == "agent" and seen == 0
+            return 0.2 if weak else 0.45
+        if word not in _FILLERS and word not in _CONNECTORS:
+            return 0.0
+        position -= 1
+        seen += 1
+    return 0.0
+
+
+def _made(question: Question, mention: Mention) -> float:
+    """"TechWire reported", "What did Osei write", "Was schrieb Brandt"."""
+    role = mention.field.role
+    following = question.words[mention.last + 1 : mention.last + 3]
+    if following and following[0].norm in ("has", "have", "had", "also", "recently", "first"):
+        following = following[1:]
+    groups = _groups(following[0].norm) if following and question.is_joined(mention.last, mention.last + 1) else set()
+    if not groups and mention.first:
+        earlier = question.words[mention.first - 1].norm
+        groups = _groups(earlier) if earlier not in DOCUMENTS or earlier in ("schrieb",) else set()
+        groups &= {"write", "say"}
+    if not groups:
+        return 0.0
+    if role == "agent":
+        fits = groups & (field_verbs(mention.field) or {"write", "say", "create", "report"})
+        return 1.0 if fits else 0.3
+    return 0.6 if role == "source" or groups & {"say", "write", "report"} else 0.2
+
+
+def _groups(word: str) -> set[str]:
+    return {name for name, forms in MAKING.items() if word in forms}
+
+
+def _alone(question: Question, mention: Mention) -> float:
+    """Mentions that stand by themselves between commas, or begin a list of keywords."""
+    before = question.before(mention.first).rstrip()
+    after = question.folded[question.words[mention.last].end :].lstrip()
+    left = not before or before[-1] in ",:;-(/"
+    right = not after or after[0] in ",:;-)/"
+    if left and right:
+        return 1.0 if mention.field.role == "agent" and not mention.common else 0.55
+    if question.asks:
+        return 0.0
+    starts = not before or all(word.norm in POLITE | _FILLERS for word in question.words[: mention.first])
+    following = question.words[mention.last + 1].norm if mention.last + 1 < len(question.words) else ""
+    if starts and mention.field.role in ("agent", "source") and following in _PLAIN_VERBS:
+        return -0.3
+    if starts:
+        return 1.1 if mention.field.role == "agent" and not mention.common else 0.35
+    return 0.15
+
+
+def _against(question: Question, mention: Mention) -> float:
+    role, before = mention.field.role, question.before(mention.first)
+    total = 0.0
+    following = question.words[mention.last + 1].norm if mention.last + 1 < len(question.words) else ""
+    if role in ("agent", "source"):
+        if _ABOUT.search(before):
+            total -= 0.6
+        if following in _PLAIN_VERBS and question.is_joined(mention.last, mention.last + 1):
+            total -= 0.3
+    if set(mention.field.words) & _QUALITIES:
+        total -= 0.4
+    if question.is_within_quotes(mention.first, mention.last):
+        total -= 0.8
+    if question.asks:
+        entity = bool(set(mention.field.words) & _ENTITIES)
+        if not entity or mention.common:
+            total -= 0.3
+    return total

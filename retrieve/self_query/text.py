@@ -1,0 +1,129 @@
+"""Questions and values as words: folded, stemmed, each with its place in the text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+_WORD = re.compile(r"[^\W\d_]+[+#]*|\d+|[&@]")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a text: ``text[start:end]``."""
+
+    raw: str
+    start: int
+    end: int
+    norm: str
+    """Folded: lower case, no diacritics."""
+    stem: str
+    """Without the endings of plurals."""
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is written like a name: with a capital somewhere."""
+        return self.raw != self.raw.lower()
+
+
+def clean(text: str) -> str:
+    """A text in the form whose offsets the house uses: composed characters, no lone surrogates."""
+    return unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
+
+
+def fold(text: str) -> str:
+    """Lower case without diacritics, character by character: offsets stay."""
+    return "".join(map(_fold_character, text))
+
+
+_LETTERS = dict(zip("ıøØłŁđĐðÐæÆœŒßþÞ", "ioollddddaaoostt", strict=True))
+
+
+@lru_cache(maxsize=4096)
+def _fold_character(character: str) -> str:
+    if character in "’‘`´":
+        return "'"
+    if character in "–—−‑":
+        return "-"
+    if character in _LETTERS:
+        return _LETTERS[character]
+    base = unicodedata.normalize("NFKD", character)[0].lower()
+    return base if len(base) == 1 else character
+
+
+def words(text: str) -> list[Word]:
+    """The words of a text; what joins or ends them (hyphens, dots, underscores) is left out."""
+    folded = fold(text)
+    found = []
+    for match in _WORD.finditer(folded):
+        norm = match[0]
+        if norm == "s" and folded[max(0, match.start() - 1) : match.start()] == "'":
+            continue  # the s of a genitive
+        raw = text[match.start() : match.end()]
+        plural = len(raw) > 1 and raw[-1] == "s" and raw[:-1].isupper()  # "10-Qs"
+        found.append(Word(raw, *match.span(), norm, norm[:-1] if plural else stem(norm)))
+    return found
+
+
+def name_words(name: str) -> list[str]:
+    """The words of a field's name, folded: ``publishedAt``, ``published_at`` and ``published at`` alike."""
+    return [word.norm for word in words(_CAMEL.sub(" ", name).replace(".", " "))]
+
+
+@lru_cache(maxsize=16384)
+def stem(norm: str) -> str:
+    """A folded word without the ending of a plural; words that merely end alike may share a stem."""
+    if len(norm) > 4 and norm.endswith("ies"):
+        return norm[:-3] + "y"
+    if len(norm) > 4 and norm.endswith(("sses", "shes", "ches", "xes", "zes")):
+        return norm[:-2]
+    if len(norm) > 3 and norm.endswith("s") and not norm.endswith(("ss", "us", "is")):
+        return norm[:-1]
+    return norm
+
+
+def stems(text: str) -> tuple[str, ...]:
+    """The stems of a text's words, without a leading article."""
+    found = [word.stem for word in words(text)]
+    return tuple(found[1:] if len(found) > 1 and found[0] in ARTICLES else found)
+
+
+def between(text: str, left: Word, right: Word) -> str:
+    """What stands between two words."""
+    return text[left.end : right.start]
+
+
+def root(norm: str) -> str:
+    """A word cut to what its forms share: ``publish`` for published, publishing, publisher."""
+    for ending in ("ation", "ment", "ing", "ers", "ors", "er", "or", "ed", "ee", "es", "e", "s"):
+        if norm.endswith(ending) and len(norm) - len(ending) >= 4:
+            return norm[: -len(ending)]
+    return norm
+
+
+def same_root(a: str, b: str) -> bool:
+    """Whether two folded words are forms of one."""
+    return a == b or stem(a) == stem(b) or (min(len(a), len(b)) >= 4 and root(a) == root(b))
+
+
+@lru_cache(maxsize=1)
+def common_words() -> frozenset[str]:
+    """Words that mean little by themselves, though they may be values as well (open, other, green)."""
+    text = resources.files(__package__).joinpath("common_words.txt").read_text(encoding="utf-8")
+    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
+
+
+def is_common(items: Sequence[Word]) -> bool:
+    """Whether all of these are common words, numbers or single letters."""
+    known = common_words()
+    return all(
+        item.norm in known or item.stem in known or item.norm.isdigit() for item in items
+    ) or (len(items) == 1 and len(items[0].norm) == 1)
+
+
+ARTICLES = frozenset("the a an der die das ein eine le la les un une el los las una".split())
