@@ -7,15 +7,17 @@ are put together from several chunks stay exact slices of the document: ``body[s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from retrieve.filters import Filter, MatchAny, MatchValue
 from retrieve.schema import RESERVED, Passage
 
+REACH = 3
+"""How many chunks before and after a found one may join it."""
 SHARE = 0.6
-"""What a chunk is worth at least, of the better of its two neighbours; measured on span_qa."""
+"""What a chunk is worth at least, of the one beside it; measured on span_qa."""
 
 Place = tuple[str, str, int]
 """Document, version of its content, ordinal of the chunk."""
@@ -35,10 +37,10 @@ def place_of(passage: Passage) -> Place:
     return ours["document_id"], ours["hash"], ours["ordinal"]
 
 
-def beside(place: Place) -> tuple[Place, Place]:
-    """The places before and after."""
+def beside(place: Place, steps: int = 1) -> tuple[Place, Place]:
+    """The places so many steps before and after."""
     document, version, ordinal = place
-    return (document, version, ordinal - 1), (document, version, ordinal + 1)
+    return (document, version, ordinal - steps), (document, version, ordinal + steps)
 
 
 def in_context(found: Iterable[Passage], weight: float) -> list[Passage]:
@@ -55,11 +57,11 @@ def in_context(found: Iterable[Passage], weight: float) -> list[Passage]:
 
 
 def missing_neighbours(hits: Sequence[Passage], found: Iterable[Passage]) -> Filter | None:
-    """The filter that passes the chunks beside the hits which were not found; None when there are none."""
+    """The filter that passes chunks within reach of the hits which were not found; None: all were found."""
     known = {place_of(passage) for passage in found}
     wanted: dict[tuple[str, str], set[int]] = defaultdict(set)
     for hit in hits:
-        for document, version, ordinal in beside(place_of(hit)):
+        for document, version, ordinal in _within_reach(place_of(hit)):
             if ordinal >= 0 and (document, version, ordinal) not in known:
                 wanted[document, version].add(ordinal)
     if not wanted:
@@ -69,6 +71,11 @@ def missing_neighbours(hits: Sequence[Passage], found: Iterable[Passage]) -> Fil
         for (document, _), places in wanted.items()
     )
     return Filter(should=tuple(chunks))
+
+
+def _within_reach(place: Place) -> Iterator[Place]:
+    for steps in range(1, REACH + 1):
+        yield from beside(place, steps)
 
 
 def passage_from(payload: Mapping[str, Any]) -> Passage:
@@ -82,13 +89,14 @@ def grown(
 ) -> list[Passage]:
     """Passages put together from the chunks that are worth most, best first.
 
-    A chunk is worth its score, and at least a share of what one beside it is worth that was found.
-    Chunks are taken in this order while there is room; those that adjoin become one passage. The best
-    chunk is always taken, and one that does not fit ends it.
+    A chunk is worth its score, and at least a share of that of a found one beside it: the smaller the
+    farther off it is, and smaller where it stands under other headings. Chunks are taken in this order
+    while there is room; those that adjoin become one passage. The best chunk is always taken, and one
+    that does not fit ends it.
 
     Args:
         found: best first; a score above that of a better passage counts no more than that.
-        neighbours: chunks beside the found ones; others, and other versions' chunks, do no harm.
+        neighbours: chunks within reach of the found ones; others, and other versions', do no harm.
         size: tokens of a chunk.
     """
     left, taken = room.tokens, dict[Place, Passage]()
@@ -113,9 +121,10 @@ def _by_worth(found: Sequence[Passage], neighbours: Iterable[Passage]) -> list[P
     for passage in found:
         bound = worth[place_of(passage)] = max(0.0, min(bound, passage.score))
     for place, score in list(worth.items()):
-        for other in beside(place):
+        for other in _within_reach(place):
             if other in chunks:
-                worth[other] = max(worth.get(other, 0.0), SHARE * score)
+                apart = abs(other[2] - place[2]) + (chunks[other].section != chunks[place].section)
+                worth[other] = max(worth.get(other, 0.0), SHARE**apart * score)
     # A stable sort: found ones stay in their order, and go before neighbours of equal worth.
     return [chunks[place] for place in sorted(worth, key=lambda place: -worth[place])]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -86,6 +87,18 @@ def check(body: str, spans: list[Span], budget: ChunkBudget) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_covered_once_within_the_budget(body: str, kind: str) -> None:
     check(body, chunk_body(body, kind, BUDGET, tokenizer()), BUDGET)
+
+
+@given(body=BODIES, kind=st.sampled_from(["markdown", "text"]))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_chunks_with_their_gaps_are_the_body(body: str, kind: str) -> None:
+    name, moment = document_id("/r", "a"), datetime(2024, 1, 1, tzinfo=UTC)
+    document = Document(name, "a", "/r", kind, body, {}, "h", moment)
+    chunks = list(make_chunks(document, chunk_body(body, kind, BUDGET, tokenizer())))
+    if chunks:
+        together = "".join(chunk.gap + chunk.text for chunk in chunks)
+        assert together == body[chunks[0].start : chunks[-1].end]
+        assert not any(chunk.gap.strip() for chunk in chunks)
 
 
 @pytest.mark.deep
@@ -180,8 +193,6 @@ def test_plain_text_has_no_headings() -> None:
 
 
 def test_ids_depend_on_document_content_and_position() -> None:
-    from datetime import UTC, datetime
-
     def chunks(path: str, content: str) -> list[str]:
         document = Document(
             document_id("/r", path), path, "/r", "text", "body", {}, content, datetime(2024, 1, 1, tzinfo=UTC)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.chunk import Span, make_chunks
 from retrieve.expand import (
+    REACH,
     SHARE,
     Room,
     grown,
@@ -86,6 +87,10 @@ def test_neighbours_of_the_best_go_before_worse_hits() -> None:
     (best,) = grown(found, map(as_passage, chunks), three, lambda passage: 1)
     assert (best.start, best.end) == (chunks[2].start, chunks[4].end)
     assert (best.id, best.score) == (chunks[3].id, 1.0)
+    under_one_heading = chunked(list(range(250, 900, 50)), 0)
+    edge = as_passage(under_one_heading[2], 1.0)  # its left neighbour stands under another heading
+    (best,) = grown([edge], map(as_passage, under_one_heading), Room(5, 2), lambda passage: 1)
+    assert best.start == edge.start
     found[1] = as_passage(chunks[9], SHARE + 0.1)
     both = grown(found, map(as_passage, chunks), three, lambda passage: 1)
     assert [(p.id, p.end) for p in both] == [(chunks[3].id, chunks[3].end), (chunks[9].id, chunks[9].end)]
@@ -135,6 +140,7 @@ def test_the_filter_passes_exactly_the_neighbours_that_are_missing(ordinals: lis
     points = [{"id": chunk.id, **chunk.payload()} for chunk in (*chunks, *chunked([99], 0, number=2))]
     passing = {place_of(passage_from(p)) for p in points if where and passes(where, p)}
     document, version, _ = place_of(hits[0])
-    beside = {o + step for o in ordinals for step in (-1, 1)} - set(ordinals)
+    steps = range(-REACH, REACH + 1)
+    beside = {o + step for o in ordinals for step in steps} - set(ordinals)
     assert passing == {(document, version, o) for o in beside if 0 <= o < len(chunks)}
     assert where is None or isinstance(where, Filter)
