@@ -36,10 +36,21 @@ def number_findings(question: Question, spans: Sequence[NumberSpan], fields: Seq
             if not (field.is_year and group[0].unit)
         ]
         score, _, field = max(ranked, key=lambda item: item[:2], default=(0.0, 0, None))
+        if score < ENOUGH and (money := _amount_of_money(group, fields)):
+            field, score = money, ENOUGH
         if field is not None and score >= ENOUGH:
             made = [_finding(question, span, field, min(1.0, score / 2)) for span in group]
             found += _either([finding for finding in made if finding is not None])
     return found
+
+
+def _amount_of_money(group: Sequence[NumberSpan], fields: Sequence[Field]) -> Field | None:
+    """The only field of money, for "under 300k": such numbers are hardly ever anything else."""
+    span = group[0]
+    amounts = [field for field in fields if field.dimension == "money"]
+    large = max(span.low or 0, span.high or 0) >= 1000
+    plain = span.unit is None and (not span.unit_word or span.unit_word in ("k", "m"))
+    return amounts[0] if len(amounts) == 1 and large and plain and span.cue and span.value is None else None
 
 
 def _lists(question: Question, spans: Sequence[NumberSpan]) -> list[list[NumberSpan]]:
@@ -75,7 +86,7 @@ def _either(findings: list[Finding]) -> list[Finding]:
 def fits_another(question: Question, span: NumberSpan, fields: Sequence[Field]) -> bool:
     """Whether a number that looks like a year is an amount: "1500 words"."""
     return any(
-        _fit(question, span, field) >= ENOUGH and (span.cue or _named_after(question, span, field))
+        _fit(question, span, field) >= ENOUGH and (span.cue or (span.unit_word and field.named_by(span.unit_word)))
         for field in fields
         if not field.is_year
     )

@@ -96,7 +96,7 @@ class Field:
 
     def named_by(self, word: str) -> float:
         """How surely a folded word of a question names this field: 1 by its name, 0.6 by a word like it."""
-        if any(same_root(word, own) for own in self.telling):
+        if word == "".join(self.words) or any(same_root(word, own) for own in self.telling):
             return 1.0
         return 0.6 if any(word in group or stem(word) in group for group in self.concepts) else 0.0
 

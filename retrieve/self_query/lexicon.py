@@ -74,6 +74,8 @@ DOCUMENTS = frozenset(
     "artikel bericht berichte rezept rezepte dokument dokumente beitrag beitrage meldung meldungen wohnung wohnungen stelle stellen buch bucher filme "
     "articles rapport rapports recette recettes documents livres offre offres annonce annonces billets "
     "articulo articulos informe informes receta recetas documento documentos libro libros noticia noticias oferta ofertas pelicula peliculas "
+    "code scripts implementation implementations library libraries snippet snippets gift gifts acquisition acquisitions place places boxes "
+    "pictures picture photographs photograph photos photo drawings drawing "
     "anything everything something things stuff those ones any all alles etwas tout todo algo".split()
 )
 
@@ -123,9 +125,9 @@ DATE_VERBS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
     (frozenset(field.split()), frozenset(question.split()))
     for field, question in (
         ("published publication posted release released pub", "published publish publishes appeared appear came posted post released release printed ran veroffentlicht publie publies publiee publiees publicado publicados erschienen"),
-        ("created creation opened open reported raised submitted received logged started start begun", "created opened open reported raised submitted logged filed received started began start eroffnet erstellt cree creado abierto"),
-        ("closed resolved solved finished ended end completed fixed done completion", "closed resolved solved finished ended completed fixed settled done end ended geschlossen gelost ferme cerrado"),
-        ("updated modified changed edited touched commit committed update revision", "updated modified changed edited touched committed change geandert modifie actualizado"),
+        ("created creation opened open reported raised submitted received logged started start begun", "created opened open reported raised submitted logged filed received started began start eroffnet erstellt cree crees creado creados abierto abiertos"),
+        ("closed resolved solved finished ended end completed fixed done completion", "closed resolved solved finished ended completed fixed settled done end ended geschlossen gelost ferme fermes cerrado cerrados resuelto resueltos resueltas resolus"),
+        ("updated modified changed edited touched commit committed update revision", "updated modified changed edited touched committed change geandert aktualisiert modifie modifies modifiees modificado modificados modificadas actualizado actualizados"),
         ("filed filing submitted submission", "filed filing files file submitted lodged eingereicht depose presentado presentados"),
         ("due deadline expires expiry closing closes close until apply application", "due deadline expires expiring expire close closes closing apply bewerbungsfrist"),
         ("added listed acquired acquisition uploaded", "added listed acquired bought uploaded entered list"),

@@ -9,9 +9,10 @@ numbers, and keeps what the words around them support. What it is not sure of st
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 
 from retrieve.filters import Condition, Filter, MatchAny, MatchValue
 from retrieve.self_query.amounts import fits_another, number_findings
@@ -30,8 +31,7 @@ from retrieve.self_query.text import clean
 _CONNECTORS = frozenset("or and and/or nor & oder und et ou y o".split())
 _BETWEEN_MEMBERS = _CONNECTORS | frozenset("the a an by from in of tagged both either neither with not".split())
 _RANKS = {"exact": 4, "alias": 3, "part": 2, "initials": 1}
-CHAINED = -0.2
-"""Support that a mention needs when another of its field, joined to it by "or" or "and", is a condition."""
+_NO_RANKS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class _Scored:
 class Linker:
     """Reads questions over one catalog; several threads may use it."""
 
-    def __init__(self, catalog: Catalog, known: Collection[str] = frozenset()) -> None:
+    def __init__(self, catalog: Catalog, ranks: Mapping[str, int] = _NO_RANKS) -> None:
         self._catalog = catalog
-        self._index = ValueIndex(catalog, known)
+        self._index = ValueIndex(catalog, ranks)
 
     def read(self, text: str, today: date) -> QueryPlan:
         """The plan for a question."""
@@ -163,7 +163,8 @@ def _joined(question: Question, item: _Scored, other: _Scored) -> float:
     """What a condition nearby adds: the same list ("open and in progress"), or the next word ("Korean mains")."""
     here, there = item.mention, other.mention
     if here.field == there.field:
-        return 1.2 if _listed(question, here, there) else 0.0
+        loose = here.common and here.how == "part" and not here.values[0][-1:].isdigit()
+        return 1.2 if not loose and _listed(question, here, there) else 0.0
     left, right = (here, there) if here.first < there.first else (there, here)
     beside = right.first == left.last + 1 and question.is_joined(left.last, right.first)
     return 0.4 if beside and here.field.role == "about" else 0.0

@@ -7,22 +7,24 @@ elsewhere (`support`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from rapidfuzz.distance import DamerauLevenshtein
 
 from retrieve.self_query.catalog import MAX_VALUE_WORDS, Catalog, Field
-from retrieve.self_query.text import Word, common_words, is_common, stems
+from retrieve.self_query.text import Word, common_words, is_common, stem, stems
 
 How = Literal["exact", "alias", "part", "initials"]
 Key = tuple[str, ...]
 
 _SMALL_WORDS = frozenset("of and the for a an on in at to de la le du des und der die das & y e".split())
 _SUFFIXES = frozenset("inc corp corporation ltd llc gmbh ag plc co company sa se holding holdings group".split())
-MIN_TYPO, LONG_TYPO = 5, 8
+MIN_TYPO, LONG_TYPO = 4, 8
 """Letters of a word in which one, or two, may be wrong."""
+FREQUENT = 16_000
+"""Names may be rarer words of the language than this and misspelt all the same."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class Mention:
 class ValueIndex:
     """Finds the values of a catalog in questions."""
 
-    def __init__(self, catalog: Catalog, known: Collection[str] = frozenset()) -> None:
-        """``known``: words of the language, folded; they are not taken for misspelt values."""
-        self._known = known
+    def __init__(self, catalog: Catalog, ranks: Mapping[str, int]) -> None:
+        """``ranks``: words of the language, folded, by how frequent they are: no misspelt values."""
+        self._ranks = ranks
         self._whole: dict[Key, list[tuple[Field, str]]] = defaultdict(list)
         self._aliases: dict[Key, list[tuple[Field, str]]] = defaultdict(list)
         self._parts: dict[Key, list[tuple[Field, str]]] = defaultdict(list)
@@ -74,7 +76,7 @@ class ValueIndex:
         for length in range(1, len(key)):
             for start in range(len(key) - length + 1):
                 part = key[start : start + length]
-                if not set(part) <= _SMALL_WORDS | _SUFFIXES:
+                if not set(part) <= _SMALL_WORDS | _SUFFIXES | set(map(stem, field.words)):
                     self._parts[part].append((field, value))
         for initials in {_initials(key, with_small=True), _initials(key, with_small=False)}:
             if len(initials) > 1:
@@ -104,7 +106,8 @@ class ValueIndex:
         parts = [hit for hit in self._parts.get(key, ()) if hit[0].name not in whole]
         found += _mentions(first, last, parts, "part", common)
         key = tuple(fixed[place])
-        if not found and key != tuple(keys[place]):
+        short = first == last and len(question[first].norm) == MIN_TYPO
+        if not found and not short and key != tuple(keys[place]):
             kinds: tuple[tuple[How, dict[Key, list[tuple[Field, str]]]], ...]
             kinds = (("exact", self._whole), ("alias", self._aliases), ("part", self._parts))
             how, hits = next(((how, table[key]) for how, table in kinds if key in table), ("part", []))
@@ -124,7 +127,10 @@ class ValueIndex:
         own = word.stem
         if len(own) < MIN_TYPO or own in self._words or not own.isalpha():
             return own
-        if own in common_words() or word.norm in common_words() or word.norm in self._known:
+        if own in common_words() or word.norm in common_words():
+            return own
+        rank = self._ranks.get(word.norm)
+        if rank is not None and (rank < FREQUENT or not word.is_name):
             return own
         allowed = 2 if len(own) >= LONG_TYPO else 1
         best: tuple[int, str] | None = None
@@ -132,7 +138,7 @@ class ValueIndex:
             for other in self._by_length.get(length, ()):
                 if other[0] != own[0] and other[:2] != own[1::-1]:
                     continue  # people hardly ever get the first letter wrong
-                if other.startswith(own) or own.startswith(other):
+                if (other.startswith(own) or own.startswith(other)) and not (word.is_name and len(own) > 6):
                     continue  # another form of a word, or another word
                 distance = DamerauLevenshtein.distance(own, other, score_cutoff=allowed)
                 if distance <= allowed and len(other) >= MIN_TYPO:

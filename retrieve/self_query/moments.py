@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from retrieve.filters import Condition, Filter, MatchAny, MatchValue, Range
 from retrieve.self_query.catalog import Catalog, Field
@@ -49,7 +49,10 @@ def _field_for(
     """The field, and whether the question's words point to it."""
     near = _words_near(question, span)
     best: tuple[float, Field] | None = None
-    for field in [*moments, *(years if span.bare_year or span.relative else ())]:
+    whole_years = (span.first is None or (span.first.month, span.first.day) == (1, 1)) and (
+        span.stop is None or (span.stop.month, span.stop.day) == (1, 1)
+    )
+    for field in [*moments, *(years if whole_years else ())]:
         score = _pointing(near, field)
         if score and (best is None or score > best[0]):
             best = (score, field)
@@ -112,7 +115,7 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
     following = next((word for word in question.words if word.start >= span.end), None)
     joined = following is not None and not question.folded[span.end : following.start].strip(" -")
     modifies = joined and following is not None and following.norm not in _AFTER_DATES
-    if span.bare_year and span.point and modifies and following is not None and following.norm not in DOCUMENTS:
+    if span.bare_year and modifies and following is not None and following.norm not in DOCUMENTS:
         named = field.is_year and any(field.named_by(word) for word in (following.norm,))
         if _DETERMINED.search(before) and not named:
             return True
@@ -120,13 +123,14 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
         return False
     if _is_implausible(span, field) or _CLAUSE.search(before):
         return True
-    if span.first is not None and span.first > today and not span.relative:
+    latest = span.stop - timedelta(days=1) if span.stop else span.first
+    if not span.relative and ((span.first or date.min) > today or (span.first is None and latest and latest.year > today.year)):
         return True  # nothing was written yet
     match = _OF.search(before)
     return bool(match and span.bare_year and match["noun"] not in DOCUMENTS and not field.is_year)
 
 
-_CLAUSE = re.compile(r"(?<=[^\W_]\s)(?:that|which|who)\s+(?:was\s+|were\s+)?[^\W\d_]+(?:\s+[^\W\d_]+)?\s+(?:in|on|of|since|before|after|until|by)\s+$")
+_CLAUSE = re.compile(r"(?<=[^\W_]\s)(?:that|which|who|where|when)\s+(?:[^\W\d_]+\s+){1,5}(?:in|on|of|since|before|after|until|by)\s+$")
 SLACK = 5
 """Years before the first date that was seen in which dates are still believed to tell of documents."""
 

@@ -13,12 +13,12 @@ _SINGLE = frozenset(
     "ohne nicht ausser kein keine keinen sauf excepte hors sans pas sin excepto salvo menos unlike besides but nobody".split()
 )
 _PAIRS = {("other", "than"), ("apart", "from"), ("aside", "from"), ("rather", "than"), ("instead", "of"), ("anything", "but"),
-          ("anyone", "but"), ("everything", "but"), ("everyone", "but"), ("all", "but"), ("different", "from"), ("as", "opposed"), ("leave", "out"), ("leaving", "out")}  # fmt: skip
+          ("anyone", "but"), ("everything", "but"), ("everyone", "but"), ("all", "but"), ("anywhere", "but"), ("somewhere", "but"), ("nothing", "but"), ("any", "but"), ("different", "from"), ("as", "opposed"), ("leave", "out"), ("leaving", "out")}  # fmt: skip
 _ALONE_TOO_WEAK = frozenset(["but", "besides"])
 _PASSED = frozenset(
     "by from in of for to at on with the a an any either those these ones t is are was were be been being have has had that which who "
     "tagged labelled labeled written filed published posted created assigned headquartered based listed located owned made using containing "
-    "von vom aus de du des la le les el los las der die das den dem par por en im something anything someone anyone anybody people".split()
+    "von vom aus de du des la le les el los las der die das den dem par por en im something anything someone anyone anybody people what whatever through via include includes included including contain contains need needs use uses do does did".split()
 )
 REACH = 6
 

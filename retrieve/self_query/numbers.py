@@ -40,6 +40,7 @@ _ARTICLES = frozenset("a an ein eine einem einer un une una".split())
 _NUMBER = re.compile(
     rf"(?<![^\W_]|[.#@])(?P<currency>(?:{_CURRENCY})\s?)?"
     rf"(?:(?P<half>half an?|half|eine halbe|une demi-?|media)(?=\s)|(?P<digits>{_DIGITS})|(?:an?\s+(?=dozen))?(?P<word>(?:{_ANY_SMALL})(?:-(?:{_ANY_SMALL}))?(?![^\W_])))"
+    rf"(?P<and_half>\s+and a half(?![^\W_]))?"
     rf"(?:[\s-]*(?P<scale>(?:{_ANY_SCALE})(?:\s+(?:thousand|million|billion))?)(?![^\W_]))?"
     rf"(?P<more>\+)?(?:\s*(?P<percent>%)|[\s-]*(?P<unit>[$€£]|(?:[^\W\d_]+)[²2]?))?"
 )
@@ -57,6 +58,7 @@ _CLOSINGS = (
     ("gte", re.compile(r"\s*(?:or|and|oder|ou|o)\s+(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|upwards?|mehr|plus|mas)(?![^\W_])|\s*(?:plus|minimum|min|upwards?)(?![^\W_])")),
     ("lte", re.compile(r"\s*(?:or|and|oder|ou|o)\s+(?:less|fewer|lower|below|under|cheaper|shorter|smaller|weniger|moins|menos)(?![^\W_])|\s*(?:tops|max|maximum|or so at most)(?![^\W_])")),
 )  # fmt: skip
+_RATE = re.compile(r"(?:\d|[€$£]|k|euros?|dollars?|pounds?|usd|eur|gbp|times?|once)\s+$")
 _BETWEEN = re.compile(r"(?<![^\W_])(?:between|zwischen|entre|from|von|de)\s+(?:the\s+)?$")
 _JOIN = re.compile(r"\s*(?:and|und|et|y|to|bis|a|-)\s*")
 _NOT_UNITS = frozenset("or and to in of on at by for from with the a is are was were that which who per tops max up plus about".split())  # fmt: skip
@@ -119,8 +121,9 @@ def _numbers(folded: str) -> Iterator[NumberSpan]:
         unit = unit_of_word("%" if match["percent"] else (match["currency"] or "").strip() or word)
         if unit is None and scale in ("m", "k", "b") and not word:
             word = scale
-        if match["word"] in _ARTICLES and not scale and (unit is None or unit.dimension == "money"):
-            continue  # an article
+        if match["word"] in _ARTICLES and not scale:
+            if unit is None or unit.dimension == "money" or _RATE.search(folded[: match.start()]):
+                continue  # an article: "20 euros an hour"
         if unit is not None:
             end = word_end
         op_more = match["more"] is not None
@@ -132,7 +135,7 @@ def _numbers(folded: str) -> Iterator[NumberSpan]:
 
 def _unit_word(match: re.Match[str]) -> tuple[str, int, int]:
     """The word after the number, the number's end, and the word's."""
-    groups = [name for name in ("digits", "word", "half", "scale", "more", "percent") if match[name]]
+    groups = [name for name in ("digits", "word", "half", "and_half", "scale", "more", "percent") if match[name]]
     end = max(match.end(name) for name in groups)
     word = match["unit"] or ""
     if not word or word in _NOT_UNITS:
@@ -143,6 +146,8 @@ def _unit_word(match: re.Match[str]) -> tuple[str, int, int]:
 def _value(match: re.Match[str]) -> float | None:
     if match["half"]:
         return 0.5
+    if match["and_half"]:
+        return (_parse(match["digits"]) or 0.0 if match["digits"] else _SMALL.get(match["word"], 0.0)) + 0.5
     if match["word"]:
         return sum(_SMALL[part] for part in match["word"].split("-")) if match["word"] not in _SMALL else _SMALL[match["word"]]
     return _parse(match["digits"])

@@ -41,6 +41,12 @@ class Question:
         """Whether its writer cares for capitals."""
         return self.text[:1].isupper()
 
+    @cached_property
+    def is_mixed(self) -> bool:
+        """Whether some words, but not all, are written with capitals."""
+        raw = [word.raw for word in self.words if word.raw.isalpha()]
+        return any(word.islower() for word in raw)
+
     def is_within_quotes(self, first: int, last: int) -> bool:
         """Whether these words are some, and not all, of what stands between quotation marks."""
         start, end = self.words[first].start, self.words[last].end
@@ -48,6 +54,11 @@ class Question:
             match.start() < start and end < match.end() and match[0][1:-1].strip() != self.text[start:end]
             for match in _QUOTED.finditer(self.text)
         )
+
+    @cached_property
+    def asks_how(self) -> bool:
+        """Whether it asks for a fact of the matter: how, why, when, is it so."""
+        return self.asks and self.words[0].norm not in ("which", "what", "who", "whose", "was", "welche", "welcher", "welches", "wer", "quels", "quelles", "que", "qui", "cuales", "any", "has", "have")
 
     def gap(self, left: int, right: int) -> str:
         """The folded text between two words."""

@@ -27,15 +27,17 @@ _FILLERS = frozenset(
     "those these ones someone anyone anybody somebody everyone people it its their your my our der die das den dem von mit le la les de des du "
     "el los las por par set under not no".split()
 ) | ARTICLES  # fmt: skip
+_SPECIFIC = frozenset(["review", "sign", "direct", "sell", "close", "cook", "host", "present", "assign"])
+"""Verbs that tell of one kind of person only."""
+_ADVERBS = frozenset("has have had also recently first last originally just once ever".split())
+_PLACES = frozenset("city town district neighbourhood neighborhood region area location place country state county venue site office room building campus origin".split())
 _FUNCTION = _FILLERS | frozenset("i it he she we me my no not or and if so up do go on off out be am you".split())
 _CONNECTORS = frozenset("or and and/or nor & oder und et ou y o".split())
 _ENTITIES = frozenset(
     "company companies customer client account product products project module component service brand vendor model "
     "employer organization organisation institution ticker repo repository package drug compound ship device app system".split()
 )
-_QUALITIES = frozenset(
-    "headquarters country nationality language location licence license format region state city origin medium".split()
-)
+_QUALITIES = frozenset("headquarters nationality language licence license format medium".split())
 _BEFORE = {
     "agent": re.compile(
         r"(?<![^\W_])(?:(by|von|par|por|author|authors|people like)|(from|of|de|d'|du|to|for|with))\s*:?\s*(?:the |mr\.? |mrs\.? |ms\.? |dr\.? |prof\.? )?$"
@@ -44,7 +46,7 @@ _BEFORE = {
         r"(?<![^\W_])(?:(in|from|according to|by|via|per|at|dans|von|aus|bei|del|outlet)|(of|to|the|de|en|on))\s*:?\s*(?:the |der |die |le |la |el )?$"
     ),
     "about": re.compile(
-        r"(?<![^\W_])(?:(with|without|using|containing|tagged|labell?ed|mit|ohne|avec|sans|con|sin)|(in|for|from|of|by|at|to|on|im|fur|pour|para|de|en))\s*:?\s*(?:the |a |an |our |any )?$"
+        r"(?<![^\W_])(?:(with|without|using|containing|including|featuring|offering|has|have|having|needs?|tagged|labell?ed|mit|ohne|avec|sans|con|sin)|(in|for|from|of|by|at|to|on|im|fur|pour|para|de|en))\s*:?\s*(?:the |a |an |our |any )?$"
     ),
 }
 _ABOUT = re.compile(
@@ -64,16 +66,19 @@ def support(question: Question, mention: Mention, kinds: frozenset[int] = frozen
     here = question.words[mention.first : mention.last + 1]
     if all(word.norm in _FUNCTION for word in here) or (len(here) == 1 and len(here[0].norm) == 1):
         named = max(named_before(question, mention), named_after(question, mention))
+        if all(word.is_name and len(word.norm) > 1 for word in here):
+            named = max(named, _documents_after(question, mention) + 0.1, _alone(question, mention))
         return ENOUGH if named >= 0.6 and mention.how == "exact" else 0.0  # "energy class A", and no "a flat"
     return _own(mention, question) + _around(mention, question, kinds)
 
 
 def _own(mention: Mention, question: Question) -> float:
     field, role = mention.field, mention.field.role
-    value = {"exact": 0.7, "alias": 0.7, "part": 0.5, "initials": 0.6}[mention.how] - 0.1 * mention.typo
     here = question.words[mention.first : mention.last + 1]
+    named_like = any(word.is_name and word.start > 0 for word in here)
+    value = {"exact": 0.7, "alias": 0.7, "part": 0.5, "initials": 0.6}[mention.how] - 0.1 * mention.typo
     if mention.common:
-        value = 0.2 if mention.how in ("exact", "alias") else -0.3
+        value = 0.2 if mention.how in ("exact", "alias") else 0.4 if named_like and question.is_mixed else -0.3
         if mention.length > 1 and mention.how in ("exact", "alias"):
             value += 0.3
     elif mention.length > 1:
@@ -84,10 +89,16 @@ def _own(mention: Mention, question: Question) -> float:
         value += 0.3  # an owner's own word
     if len(mention.values) > 3:
         value -= 0.3
-    if mention.how == "part" and question.is_cased and not any(word.is_name for word in here):
-        if any(value[:1].isupper() for value in mention.values):
-            value -= 0.4  # a name would have been written like one
-    named_like = any(word.is_name and word.start > 0 for word in here)
+    if mention.how == "part":
+        if not any(word.is_name for word in here) and any(value[:1].isupper() for value in mention.values):
+            value -= 0.4 if question.is_cased else 0.2 if role == "about" else 0.0  # no name is written like that
+        if all(word.norm in DOCUMENTS for word in here):
+            value -= 0.5
+    if question.is_within_quotes(mention.first, mention.last):
+        value -= 0.8
+    joints = question.folded[here[0].start : here[-1].end]
+    if mention.how == "exact" and mention.length > 1 and any(mark in joints for mark in "-_/"):
+        value += 0.1  # an identifier
     if role == "about":
         value += 0.3
         if set(field.words) & _ENTITIES:
@@ -108,8 +119,9 @@ def _around(mention: Mention, question: Question, kinds: frozenset[int]) -> floa
     )
     if negator_before(question, mention.first, mention.field) is not None:
         told = max(told, 0.9 if mention.field.role == "agent" else 0.5)
-    against = _against(question, mention) if max(named, told) < 0.4 else 0.0
-    return named + told + _alone(question, mention) + against
+    alone = _alone(question, mention)
+    against = _against(question, mention) if max(named, told) < 0.4 and alone < 0.3 else 0.0
+    return named + told + alone + against
 
 
 def named_before(question: Question, mention: Mention) -> float:
@@ -164,22 +176,32 @@ def _cue(question: Question, mention: Mention) -> float:
         return 1.0 if match[2] in ("of", "from", "de", "d'", "du") and documents and documents[1] in DOCUMENTS else 0.4
     if role == "source":
         return 0.4 if match[1] else 0.1
-    wanted = 0.35 if match[1] else 0.1
+    wanted = (0.5 if mention.field.is_list else 0.35) if match[1] else 0.1
+    if match[2] in ("in", "im", "en") and not question.asks_how and set(mention.field.words) & _PLACES and mention.how != "part":
+        wanted = 0.45
     return max(wanted, 0.6) if verb else wanted
 
 
 def _verb_before(question: Question, mention: Mention) -> bool | None:
     """Whether "written by", "assigned to" and the like fit the field; None: no such verb."""
     for position in (mention.first - 2, mention.first - 3):
-        if position < 0:
+        if position < 0 or (position == mention.first - 3 and question.words[position + 1].norm not in _ADVERBS | _FILLERS):
             break
         word = question.words[position].norm
         groups = {name for name, forms in MAKING.items() if word in forms}
         if any(same_root(word, own) for own in mention.field.words):
             return True
-        if groups:
-            return bool(groups & field_verbs(mention.field)) or None if mention.field.role != "agent" else bool(groups & field_verbs(mention.field))
+        if groups and word not in DOCUMENTS:
+            return fits(groups, mention.field) or (False if mention.field.role == "agent" else None)
+        if position == mention.first - 2 and word.endswith("ed") and word not in DOCUMENTS:
+            return False  # "called by Osei": not what makes a document
     return None
+
+
+def fits(groups: set[str], field: Field) -> bool:
+    """Whether verbs of these groups tell of the field; what anybody does with documents tells of any person."""
+    wanted = field_verbs(field)
+    return bool(groups & wanted) or (not wanted <= _SPECIFIC and bool(groups - _SPECIFIC)) or not wanted
 
 
 def field_verbs(field: Field) -> set[str]:
@@ -191,6 +213,8 @@ def field_verbs(field: Field) -> set[str]:
 def _asked_for(question: Question, mention: Mention) -> float:
     """"Which desserts ...": the kind of documents that is asked for."""
     earlier = question.words[mention.first - 1].norm if mention.first else ""
+    if earlier in ("both", "either", "beide", "sowohl", "neither"):
+        return 0.4
     return 0.4 if earlier in ("which", "what", "any", "welche", "quels", "quelles") and mention.field.role == "about" else 0.0
 
 
@@ -238,7 +262,7 @@ def _made(question: Question, mention: Mention) -> float:
     """"TechWire reported", "What did Osei write", "Was schrieb Brandt"."""
     role = mention.field.role
     following = question.words[mention.last + 1 : mention.last + 3]
-    if following and following[0].norm in ("has", "have", "had", "also", "recently", "first"):
+    if following and following[0].norm in _ADVERBS:
         following = following[1:]
     groups = _groups(following[0].norm) if following and question.is_joined(mention.last, mention.last + 1) else set()
     if not groups and mention.first:
@@ -248,8 +272,9 @@ def _made(question: Question, mention: Mention) -> float:
     if not groups:
         return 0.0
     if role == "agent":
-        fits = groups & (field_verbs(mention.field) or {"write", "say", "create", "report"})
-        return 1.0 if fits else 0.3
+        if question.asks and question.asks_how:
+            return 0.3  # "How did Osei make his fortune?"
+        return 1.0 if fits(groups, mention.field) else 0.3
     return 0.6 if role == "source" or groups & {"say", "write", "report"} else 0.2
 
 
@@ -272,7 +297,11 @@ def _alone(question: Question, mention: Mention) -> float:
     if starts and mention.field.role in ("agent", "source") and following in _PLAIN_VERBS:
         return -0.3
     if starts:
-        return 1.1 if mention.field.role == "agent" and not mention.common else 0.35
+        if mention.field.role == "agent":
+            return 1.1 if not mention.common else 0.35
+        if mention.common and following and following not in _FILLERS | DOCUMENTS | {"without"} and question.is_joined(mention.last, mention.last + 1):
+            return 0.15  # "open source tools"
+        return 0.5 if mention.common else 0.35
     return 0.15
 
 
@@ -287,10 +316,12 @@ def _against(question: Question, mention: Mention) -> float:
             total -= 0.3
     if set(mention.field.words) & _QUALITIES:
         total -= 0.4
-    if question.is_within_quotes(mention.first, mention.last):
-        total -= 0.8
     if question.asks:
         entity = bool(set(mention.field.words) & _ENTITIES)
         if not entity or mention.common:
-            total -= 0.3
+            total -= 0.4 if question.asks_how else 0.3
+    here = question.words[mention.first : mention.last + 1]
+    capital = all(value[:1].isupper() for value in mention.values)
+    if mention.how == "exact" and role == "about" and capital and question.is_cased and not any(w.is_name for w in here):
+        total -= 0.3  # "a roast turkey" is not from Turkey
     return total

@@ -108,7 +108,12 @@ def root(norm: str) -> str:
 
 def same_root(a: str, b: str) -> bool:
     """Whether two folded words are forms of one."""
-    return a == b or stem(a) == stem(b) or (min(len(a), len(b)) >= 4 and root(a) == root(b))
+    if a == b or stem(a) == stem(b):
+        return True
+    if min(len(a), len(b)) < 4:
+        return False
+    # Words that languages share: import and importieren.
+    return root(a) == root(b) or (min(len(a), len(b)) >= 6 and (a.startswith(b) or b.startswith(a)))
 
 
 @lru_cache(maxsize=1)
