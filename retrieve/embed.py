@@ -5,10 +5,11 @@ The tokenizer and the token limit are readable without torch, so that chunking s
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,12 +19,14 @@ import numpy as np
 from configs.errors import ModelError
 from configs.models import model_path
 from configs.settings import Settings
+from retrieve.packed import PackedEncoder, packed_encoder
 from retrieve.store.base import Vector
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-QUERY_CACHE = 1024
+QUERY_CACHE = 16_384
+"""Texts whose vectors are kept, the questions' own and those of spans in them: 25 MB of 384 components."""
 LIMITS = (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings"))
 
 
@@ -46,6 +49,10 @@ class Embedder(Protocol):
         """Vector of a question, shape (dimension,), unit length."""
         ...
 
+    def embed_queries(self, texts: Sequence[str]) -> Vector:
+        """Vectors of questions and of parts of them, shape (len(texts), dimension), in one go."""
+        ...
+
 
 class SentenceEmbedder:
     """A sentence-transformers model in float32 on the CPU; several threads may use it at once.
@@ -57,7 +64,8 @@ class SentenceEmbedder:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._model: Any = None
-        self._queries: OrderedDict[str, Vector] = OrderedDict()
+        self._packed: PackedEncoder | None = None
+        self._recent = RecentVectors(QUERY_CACHE)
         self._lock = threading.Lock()
 
     @property
@@ -75,7 +83,10 @@ class SentenceEmbedder:
     def embed_documents(self, texts: Sequence[str]) -> Vector:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
-        vectors = self._loaded().encode(
+        return self._encode(self._loaded(), texts)
+
+    def _encode(self, model: Any, texts: Sequence[str]) -> Vector:
+        vectors = model.encode(
             list(texts),
             batch_size=self._settings.ingest.embed_batch,
             normalize_embeddings=True,
@@ -84,23 +95,63 @@ class SentenceEmbedder:
         return np.asarray(vectors, dtype=np.float32)
 
     def embed_query(self, text: str) -> Vector:
-        with self._lock:
-            if text in self._queries:
-                self._queries.move_to_end(text)
-                return self._queries[text]
-        vector: Vector = self.embed_documents([text])[0]
-        vector.setflags(write=False)  # it is shared by everyone who asks the same
-        with self._lock:
-            self._queries[text] = vector
-            if len(self._queries) > QUERY_CACHE:
-                self._queries.popitem(last=False)
-        return vector
+        return self._vectors([text])[text]
+
+    def embed_queries(self, texts: Sequence[str]) -> Vector:
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        vectors = self._vectors(texts)
+        return np.stack([vectors[text] for text in texts])
+
+    def _vectors(self, texts: Sequence[str]) -> Mapping[str, Vector]:
+        """The vector of every text; what was asked for lately is remembered."""
+        found = self._recent.get(texts)
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        if missing:
+            model = self._loaded()
+            rows = self._packed.encode(missing) if self._packed else self._encode(model, missing)
+            rows.setflags(write=False)  # they are shared by everyone who asks the same
+            fresh = dict(zip(missing, rows, strict=True))
+            self._recent.put(fresh)
+            found |= fresh
+        return found
 
     def _loaded(self) -> Any:
         with self._lock:
             if self._model is None:
                 self._model = _load(self._folder)
+                self._packed = packed_encoder(self._model)
             return self._model
+
+
+class RecentVectors:
+    """The vectors of the texts that were asked for last; several threads may use one."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[bytes, Vector] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, texts: Sequence[str]) -> dict[str, Vector]:
+        """The texts that are known, with their vectors."""
+        keys = {text: _digest(text) for text in texts}
+        with self._lock:
+            known = {text: key for text, key in keys.items() if key in self._kept}
+            for key in known.values():
+                self._kept.move_to_end(key)
+            return {text: self._kept[key] for text, key in known.items()}
+
+    def put(self, vectors: Mapping[str, Vector]) -> None:
+        """Remember; those that nobody asked for longest are forgotten."""
+        with self._lock:
+            self._kept.update((_digest(text), vector) for text, vector in vectors.items())
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+
+
+def _digest(text: str) -> bytes:
+    # A question may be as long as a book; what is remembered of it must not be.
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _load(folder: Path) -> Any:
