@@ -64,7 +64,7 @@ class Answer:
             "answer": self.answer,
             "abstained": self.abstained,
             "citations": [citation.to_json() for citation in self.citations],
-            "plan": self.retrieval.plan,
+            "plan": self.retrieval.plan.to_json(),
             "passages": [passage.to_json() for passage in self.retrieval.passages],
             "stats": asdict(self.stats),
         }

@@ -22,6 +22,10 @@ PACE = 0.1
 """How fast the time that proposals take is followed."""
 RAREST = 16
 """Steps between two proposals of a request whose drafts never pay."""
+TAUGHT = 1 / 32
+"""How fast the share of proposals that pay is followed, over all requests."""
+HOPELESS = 0.25
+"""A share of them below which new requests begin with a rest."""
 
 
 @dataclass
@@ -65,6 +69,8 @@ class Speculator:
         """Seconds that learning from the last step took."""
         self._overhead = 0.0
         """Seconds that a proposal and learning from it take, as a rule."""
+        self._paying = 1.0
+        """Share of all requests' proposals of which the planner took something."""
         self._calibration = Calibration()
         self._requests: dict[int, _Requested] = {}
 
@@ -116,7 +122,7 @@ class Speculator:
     def _propose(
         self, request: Request, drafters: Sequence[Drafter], limit: int, threshold: float
     ) -> Proposal:
-        kept = self._requests.setdefault(request.id, _Requested())
+        kept = self._requests.get(request.id) or self._begin(request)
         kept.proposal = None
         if kept.rest > 0 and self._mix == CHEAP:
             kept.rest -= 1
@@ -138,8 +144,17 @@ class Speculator:
         if kept.proposal is None:
             return
         kept.fruitless = 0 if count else kept.fruitless + 1
-        if self.planner and kept.fruitless > PATIENCE:
-            kept.rest = min(RAREST, 2 ** (kept.fruitless - PATIENCE)) - 1
+        self._paying += TAUGHT * ((count > 0) - self._paying)
+        patience = round(PATIENCE * self._paying)
+        if self.planner and kept.fruitless > patience:
+            kept.rest = min(RAREST, 2 ** (kept.fruitless - patience)) - 1
+
+    def _begin(self, request: Request) -> _Requested:
+        """Where hardly any proposal pays, requests begin to propose one after the other, and not all at once."""
+        kept = self._requests[request.id] = _Requested()
+        if self.planner and self._paying < HOPELESS:
+            kept.rest = request.id % RAREST
+        return kept
 
     def observe(self, outcome: Outcome) -> None:
         """Learn from what a step said about a request."""
