@@ -21,6 +21,8 @@ _COMPARED = {
 }  # fmt: skip
 _SKIPPED = frozenset("the a an of is are was were be with at in for to has have had that which than and no not only must should under over".split())
 _LISTED = re.compile(r"\s*(?:,|or|and|/|,\s*or|oder|und|ou|et|o|y)\s*")
+_AGED = ("older than", "younger than", "newer than")
+_AGES = frozenset(["age", "year", "old", "experience"])
 REACH = 4
 """Words before a number in which its field may be named."""
 ENOUGH = 1.0
@@ -39,7 +41,8 @@ def number_findings(question: Question, spans: Sequence[NumberSpan], fields: Seq
         if score < ENOUGH and (money := _amount_of_money(group, fields)):
             field, score = money, ENOUGH
         if field is not None and score >= ENOUGH:
-            made = [_finding(question, span, field, min(1.0, score / 2)) for span in group]
+            unit = next((span.unit for span in group if span.unit), None)
+            made = [_finding(question, replace(span, unit=unit), field, min(1.0, score / 2)) for span in group]
             found += _either([finding for finding in made if finding is not None])
     return found
 
@@ -94,13 +97,18 @@ def fits_another(question: Question, span: NumberSpan, fields: Sequence[Field]) 
 
 def _fit(question: Question, span: NumberSpan, field: Field) -> float:
     """How well a number fits a field: by its unit, and by the words around it."""
+    if span.cue.startswith(_AGED) and field.dimension != "time" and not _AGES & set(field.words):
+        return 0.0
     score = 0.0
     unit = span.unit
     if unit is not None and field.dimension is not None:
         if unit.dimension != field.dimension:
             return 0.0
         score += 1.0
-    score += max(_named_after(question, span, field), _named_before(question, span, field))
+    named = max(_named_after(question, span, field), _named_before(question, span, field))
+    if span.value is not None and not named:
+        return 0.0  # "3 months" alone may be said of anything
+    score += named
     for word, dimension in _COMPARED.items():
         if span.cue.startswith(word) and field.dimension == dimension:
             score += 1.0

@@ -16,9 +16,9 @@ _ARTICLE = r"(?:(?:the|der|dem|den|die|das|le|la|les|el|los|las|end of|beginning
 
 _BEFORE_WORDS: tuple[tuple[str, str], ...] = (
     # The order matters: longer phrases first.
-    ("from", r"(?:in|on) or (?:after|since)|not before|no earlier than|not earlier than|since|(?:dating|going)? ?back to|starting (?:from|in|on|with)|beginning (?:in|on|with)|"
+    ("from", r"(?:not|no) older than|(?:in|on) or (?:after|since)|not before|no earlier than|not earlier than|since|(?:dating|going)? ?back to|starting (?:from|in|on|with)|beginning (?:in|on|with)|"
              r"as of|from|seit|ab|depuis|a partir de|a partir du|des|desde"),
-    ("to", r"(?:in|on) or before|no later than|not later than|not after|up to(?: and including)?|until(?: the end of)?|till|through(?: the end of)?|by(?: the end of)?|bis(?: zum| einschliesslich)?|"
+    ("to", r"(?:not|no) (?:newer|younger) than|(?:in|on) or before|no later than|not later than|not after|up to(?: and including)?|until(?: the end of)?|till|through(?: the end of)?|by(?: the end of)?|bis(?: zum| einschliesslich)?|"
            r"jusqu'(?:en|au|a)?|jusque|hasta"),
     ("after", r"(?:any ?time )?after|later than|newer than|more recent than|younger than|following|past|nach|spater als|apres|posterieurs? a|despues (?:de|del)"),
     ("before", r"(?:any ?time )?before|prior to|earlier than|older than|preceding|ahead of|pre|vor|fruher als|avant|anterieurs? a|antes (?:de|del)"),

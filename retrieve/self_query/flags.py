@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from retrieve.filters import IsEmpty, MatchValue
@@ -17,8 +18,9 @@ _OPPOSITES = {
     "available": "sold unavailable taken", "resolved": "unresolved ongoing", "archived": "current live",
 }  # fmt: skip
 _PREFIXES = ("un", "non", "in", "de", "dis")
-_LACKING = frozenset("without no missing lacks lacking lack sans ohne sin kein keine".split())
-_SKIPPED = frozenset("a an any the is has are was been listed named given known set its of".split())
+_LACKING = frozenset("without no nobody missing lacks lacking lack sans ohne sin kein keine".split())
+_ASSIGNED = re.compile(r"not (?:yet )?(?:assigned|given|allocated) to (?:a|an|any) ")
+_SKIPPED = frozenset("assigned allocated yet to a an any the is has are was been listed named given known set its of".split())
 
 
 def bool_findings(question: Question, fields: Sequence[Field], taken: set[int]) -> list[Finding]:
@@ -109,7 +111,7 @@ def _lacking(question: Question, field: Field, taken: set[int]) -> tuple[int, in
         bare = word.norm.removeprefix("un")
         if bare != word.norm and len(bare) > 4 and any(same_root(bare, own) for own in field.telling):
             return position, position
-        if word.norm not in _LACKING:
+        if word.norm not in _LACKING and not _ASSIGNED.match(question.folded, word.start):
             continue
         last = position + 1
         while last < len(question.words) and question.words[last].norm in _SKIPPED:

@@ -16,7 +16,9 @@ AGENTS = frozenset(
     "agent reviewer reviewers contact manager lead committer maintainer director artist composer recruiter speaker "
     "presenter chef cook investigator commander responder seller realtor broker requester analyst auditor signed signer "
     "signatory host maker painter sculptor designer architect printmaker potter curator donor translator illustrator photographer supervisor advisor sponsor handler developer engineer submitter "
-    "approver approved attendee user person people name_of".split()
+    "approver approved attendee judge captain coach referee doctor physician teacher instructor lecturer tutor attorney lawyer"
+    "counsel inventor inventors applicant applicants sender recipient from to cc organizer organiser chair secretary guest guests player players actor actors"
+    "cast singer narrator producer sponsor user person people name_of".split()
 )
 SOURCES = frozenset(
     "source publisher outlet site website newspaper magazine journal venue conference channel feed domain publication "
@@ -76,6 +78,11 @@ DOCUMENTS = frozenset(
     "articulo articulos informe informes receta recetas documento documentos libro libros noticia noticias oferta ofertas pelicula peliculas "
     "code scripts implementation implementations library libraries snippet snippets gift gifts acquisition acquisitions place places boxes "
     "pictures picture photographs photograph photos photo drawings drawing "
+    "decision decisions judgment judgments judgement judgements ruling rulings verdict verdicts opinion opinions episode episodes lecture lectures "
+    "video videos session sessions hearing hearings match matches game games lesson lessons application applications submission submissions "
+    "agreement agreements policy policies speech speeches announcement announcements release releases podcasts podcast shows show "
+    "car cars vehicle vehicles van vans bike bikes conversation conversations discussion discussions comment comments question questions "
+    "experiment experiments survey surveys guide guides tutorial tutorials exercise exercises invention inventions hotel hotels restaurant restaurants "
     "anything everything something things stuff those ones any all alles etwas tout todo algo".split()
 )
 
@@ -124,6 +131,7 @@ CONCEPTS: tuple[frozenset[str], ...] = tuple(
 DATE_VERBS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
     (frozenset(field.split()), frozenset(question.split()))
     for field, question in (
+        ("decided decision ruled judgment", "decided decides ruled handed decision decisions judgment judgments judgement ruling rulings settled"),
         ("published publication posted release released pub", "published publish publishes appeared appear came posted post released release printed ran veroffentlicht publie publies publiee publiees publicado publicados erschienen"),
         ("created creation opened open reported raised submitted received logged started start begun", "created opened open reported raised submitted logged filed received started began start eroffnet erstellt cree crees creado creados abierto abiertos"),
         ("closed resolved solved finished ended end completed fixed done completion", "closed resolved solved finished ended completed fixed settled done end ended geschlossen gelost ferme fermes cerrado cerrados resuelto resueltos resueltas resolus"),
@@ -143,7 +151,7 @@ DATE_VERBS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
 )  # fmt: skip
 """Words in a datetime field's name, and the words of a question that point to it."""
 
-MAIN_DATES = ("published", "publication", "date", "posted", "created", "filed", "released", "release", "listed", "opened", "reported",
+MAIN_DATES = ("published", "publication", "date", "posted", "decided", "created", "filed", "released", "release", "listed", "opened", "reported",
               "started", "start", "submitted", "added", "occurred", "acquired")  # fmt: skip
 """Words in the name of a collection's main date, the surest first."""
 

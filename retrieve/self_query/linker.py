@@ -18,6 +18,7 @@ from retrieve.filters import Condition, Filter, MatchAny, MatchValue
 from retrieve.self_query.amounts import fits_another, number_findings
 from retrieve.self_query.catalog import Catalog, Field
 from retrieve.self_query.dates import DateSpan, read_dates
+from retrieve.self_query.lexicon import DOCUMENTS
 from retrieve.self_query.flags import bool_findings, empty_findings
 from retrieve.self_query.mentions import Mention, ValueIndex
 from retrieve.self_query.moments import date_findings
@@ -26,7 +27,7 @@ from retrieve.self_query.numbers import read_numbers
 from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.question import Question
 from retrieve.self_query.support import ENOUGH, support
-from retrieve.self_query.text import clean
+from retrieve.self_query.text import clean, common_words, words
 
 _CONNECTORS = frozenset("or and and/or nor & oder und et ou y o".split())
 _BETWEEN_MEMBERS = _CONNECTORS | frozenset("the a an by from in of tagged both either neither with not".split())
@@ -51,7 +52,21 @@ class Linker:
         """The plan for a question."""
         question = Question(clean(text))
         findings = self.findings(question, today)
-        return QueryPlan(question.text, question.text.strip(), tuple(findings))
+        return QueryPlan(question.text, self._semantic(question, findings), tuple(findings))
+
+    def _semantic(self, question: Question, findings: Sequence[Finding]) -> str:
+        """The question without what only a filter can answer: dates, amounts, authors, what is not wanted.
+
+        A value that documents are about stays: it helps to find the passage in them.
+        """
+        roles = {field.name: field.role for field in self._catalog.fields}
+        gone: list[tuple[int, int]] = []
+        for finding in findings:
+            condition = finding.condition
+            values = isinstance(condition, MatchValue | MatchAny) and isinstance(_first(condition), str)
+            if finding.negated or not values or roles.get(condition.key) in ("agent", "source"):  # type: ignore[union-attr]
+                gone += finding.spans
+        return without(question, gone)
 
     def findings(self, question: Question, today: date) -> list[Finding]:
         """The conditions of a question, in the order in which they stand there."""
@@ -164,7 +179,7 @@ def _joined(question: Question, item: _Scored, other: _Scored) -> float:
     here, there = item.mention, other.mention
     if here.field == there.field:
         loose = here.common and here.how == "part" and not here.values[0][-1:].isdigit()
-        return 1.2 if not loose and _listed(question, here, there) else 0.0
+        return 1.4 if not loose and _listed(question, here, there) else 0.0
     left, right = (here, there) if here.first < there.first else (there, here)
     beside = right.first == left.last + 1 and question.is_joined(left.last, right.first)
     return 0.4 if beside and here.field.role == "about" else 0.0
@@ -244,6 +259,24 @@ def _united(findings: Sequence[Finding]) -> list[Finding]:
         reason=" or ".join(finding.reason for finding in wanted),
     )
     return [united, *(finding for finding in findings if finding.negated)]
+
+
+def without(question: Question, places: Sequence[tuple[int, int]]) -> str:
+    """The question without these places and the prepositions before them; the whole where little is left."""
+    text = question.text
+    for start, end in sorted(places, reverse=True):
+        head = _PREPOSITION.sub("", text[:start])
+        text = head.rstrip() + " " + re.sub(r"^['’]s(?![^\W_])", "", text[end:]).lstrip()
+    left = words(text)
+    telling = [w for w in left if w.norm not in common_words() and w.norm not in DOCUMENTS]
+    return " ".join(text.split()) if telling else question.text.strip()
+
+
+_PREPOSITION = re.compile(r"(?<![^\W_])(?:by|from|in|of|at|on|for|with|since|von|aus|im|par|de|por|written by)\s*$", re.I)
+
+
+def _first(condition: MatchValue | MatchAny) -> object:
+    return condition.value if isinstance(condition, MatchValue) else next(iter(condition.values), None)
 
 
 def _values(condition: Condition) -> tuple[str, ...]:

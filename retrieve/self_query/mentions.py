@@ -19,7 +19,7 @@ from retrieve.self_query.text import Word, common_words, is_common, stem, stems
 How = Literal["exact", "alias", "part", "initials"]
 Key = tuple[str, ...]
 
-_SMALL_WORDS = frozenset("of and the for a an on in at to de la le du des und der die das & y e".split())
+_SMALL_WORDS = frozenset("of and the for a an on in at to de la le du des und der die das and y e dr mr mrs ms prof st sir".split())
 _SUFFIXES = frozenset("inc corp corporation ltd llc gmbh ag plc co company sa se holding holdings group".split())
 MIN_TYPO, LONG_TYPO = 4, 8
 """Letters of a word in which one, or two, may be wrong."""
@@ -71,6 +71,9 @@ class ValueIndex:
         if not key or len(key) > MAX_VALUE_WORDS:
             return
         self._whole[key].append((field, value))
+        bare = tuple(word for word in key if word not in _SMALL_WORDS)
+        if len(bare) > 1 and bare != key:
+            self._whole[bare].append((field, value))
         if field.role == "title":
             return
         for length in range(1, len(key)):
@@ -162,4 +165,4 @@ def _mentions(
 
 
 def _initials(key: Key, *, with_small: bool) -> str:
-    return "".join(word[0] for word in key if word != "&" and (with_small or word not in _SMALL_WORDS))
+    return "".join(word[0] for word in key if (with_small or word not in _SMALL_WORDS))

@@ -19,7 +19,7 @@ from retrieve.self_query.text import same_root
 _EVENT = re.compile(
     r"(?<![^\W_])(?:before|after|since|during|until|following|in|of|from)\s+(?:the|a|an|their|his|her|its|our)\s+(?:[^\W\d_]+\s+){1,3}(?:in|of|on)\s+(?:the\s+)?$"
 )
-_OF = re.compile(r"(?<![^\W_])(?P<noun>[^\W\d_]+)\s+(?:for|of)\s+(?:the\s+)?$")
+_OF = re.compile(r"(?<![^\W_])(?P<noun>[^\W\d_]+)\s+(?:for|of|von|de|du|del)\s+(?:the\s+)?$")
 _DETERMINED = re.compile(r"(?<![^\W_])(?:the|a|an|this|that|their|its|our|his|her)\s+(?:early\s+|late\s+)?$")
 _CLAUSE_BREAK = re.compile(r"[;:.!?]|,(?=\s)|\s-\s")
 NEAR = 6
@@ -31,7 +31,7 @@ def date_findings(question: Question, spans: Sequence[DateSpan], catalog: Catalo
     moments, years = catalog.of_type("datetime"), [field for field in catalog.fields if field.is_year]
     found: list[tuple[Field, DateSpan, Condition, float]] = []
     for span in spans:
-        chosen = _field_for(question, span, moments, years)
+        chosen = _field_for(question, span, spans, moments, years)
         if chosen is None:
             continue
         field, told = chosen
@@ -44,10 +44,10 @@ def date_findings(question: Question, spans: Sequence[DateSpan], catalog: Catalo
 
 
 def _field_for(
-    question: Question, span: DateSpan, moments: Sequence[Field], years: Sequence[Field]
+    question: Question, span: DateSpan, spans: Sequence[DateSpan], moments: Sequence[Field], years: Sequence[Field]
 ) -> tuple[Field, bool] | None:
     """The field, and whether the question's words point to it."""
-    near = _words_near(question, span)
+    near = _words_near(question, span, spans)
     best: tuple[float, Field] | None = None
     whole_years = (span.first is None or (span.first.month, span.first.day) == (1, 1)) and (
         span.stop is None or (span.stop.month, span.stop.day) == (1, 1)
@@ -87,7 +87,7 @@ def _main_rank(field: Field) -> int:
     return len(MAIN_DATES)
 
 
-def _words_near(question: Question, span: DateSpan) -> list[tuple[int, str]]:
+def _words_near(question: Question, span: DateSpan, spans: Sequence[DateSpan]) -> list[tuple[int, str]]:
     """The words of the date's clause: those before it, and a few after it, with their distance."""
     before = [word for word in question.words if word.end <= span.atom_start]
     found = []
@@ -98,6 +98,8 @@ def _words_near(question: Question, span: DateSpan) -> list[tuple[int, str]]:
         limit = word.start
         found.append((distance, word.norm))
     after = [word for word in question.words if word.start >= span.end][:3]
+    if after and any(other.start > span.start and other.start <= after[-1].end for other in spans):
+        after = []  # they speak of the next date
     limit = span.end
     for distance, word in enumerate(after, 2):
         if _CLAUSE_BREAK.search(question.folded[limit : word.start]) or word.norm in ("and", "but", "or"):
@@ -127,10 +129,13 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
     if not span.relative and ((span.first or date.min) > today or (span.first is None and latest and latest.year > today.year)):
         return True  # nothing was written yet
     match = _OF.search(before)
-    return bool(match and span.bare_year and match["noun"] not in DOCUMENTS and not field.is_year)
+    if not match or not span.bare_year or match["noun"] in DOCUMENTS:
+        return False
+    return not field.is_year or not (field.named_by(match["noun"]) or match["noun"] in _REPORTED)
 
 
 _CLAUSE = re.compile(r"(?<=[^\W_]\s)(?:that|which|who|where|when)\s+(?:[^\W\d_]+\s+){1,5}(?:in|on|of|since|before|after|until|by)\s+$")
+_REPORTED = frozenset("fiscal revenue revenues sales profit results figures numbers end start beginning".split())
 SLACK = 5
 """Years before the first date that was seen in which dates are still believed to tell of documents."""
 
@@ -153,7 +158,7 @@ _AFTER_DATES = frozenset(
 
 def _is_document(before: str) -> bool:
     tail = re.findall(r"[^\W\d_]+", before)[-4:]
-    return any(word in DOCUMENTS for word in tail)
+    return any(word in DOCUMENTS and word != "news" for word in tail)
 
 
 def _range(span: DateSpan, field: Field) -> Range | None:

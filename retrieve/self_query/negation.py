@@ -9,7 +9,7 @@ from retrieve.self_query.lexicon import DOCUMENTS, MAKING
 from retrieve.self_query.question import Question
 
 _SINGLE = frozenset(
-    "not except excluding excludes exclude without no non nor neither minus outside isn aren wasn weren don doesn didn haven hasn never "
+    "not except excluding excludes exclude without no non nor neither minus outside isn aren wasn weren mustn shouldn nothing none don doesn didn haven hasn never "
     "ohne nicht ausser kein keine keinen sauf excepte hors sans pas sin excepto salvo menos unlike besides but nobody".split()
 )
 _PAIRS = {("other", "than"), ("apart", "from"), ("aside", "from"), ("rather", "than"), ("instead", "of"), ("anything", "but"),
@@ -20,6 +20,7 @@ _PASSED = frozenset(
     "tagged labelled labeled written filed published posted created assigned headquartered based listed located owned made using containing "
     "von vom aus de du des la le les el los las der die das den dem par por en im something anything someone anyone anybody people what whatever through via include includes included including contain contains need needs use uses do does did".split()
 )
+_TITLES = frozenset("dr mr mrs ms prof st".split())
 REACH = 6
 
 
@@ -34,7 +35,7 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
         if at < 0:
             return None
         gap = question.gap(at, at + 1)
-        if re.search(r"[.;?!]|,\s|\s-\s|:", gap):
+        if re.search(r"[.;?!]|,\s|\s-\s|:", gap) and question.words[at].norm not in _TITLES:
             return None
         word = question.words[at].norm
         earlier = question.words[at - 1].norm if at else ""
@@ -44,9 +45,11 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
             if word == "not" and earlier == "if":
                 return None
             return at
+        if word == "but" and field.named_by(earlier) == 1:
+            return at  # "any show but ..."
         if word in _ALONE_TOO_WEAK:
             return None
-        passes = word in _PASSED or word in DOCUMENTS or field.named_by(word) or any(word in forms for forms in MAKING.values())
+        passes = word in _PASSED or word in _TITLES or word in DOCUMENTS or field.named_by(word) or any(word in forms for forms in MAKING.values())
         if not passes:
             return None
         at -= 1

@@ -39,7 +39,7 @@ _ANY_SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
 _ARTICLES = frozenset("a an ein eine einem einer un une una".split())
 _NUMBER = re.compile(
     rf"(?<![^\W_]|[.#@])(?P<currency>(?:{_CURRENCY})\s?)?"
-    rf"(?:(?P<half>half an?|half|eine halbe|une demi-?|media)(?=\s)|(?P<digits>{_DIGITS})|(?:an?\s+(?=dozen))?(?P<word>(?:{_ANY_SMALL})(?:-(?:{_ANY_SMALL}))?(?![^\W_])))"
+    rf"(?:(?P<quarter>a quarter of an?|quarter of an?|eine viertel)(?=\s)|(?P<half>half an?|half|eine halbe|une demi-?|media)(?=\s)|(?P<digits>{_DIGITS})|(?:an?\s+(?=dozen))?(?P<word>(?:{_ANY_SMALL})(?:-(?:{_ANY_SMALL}))?(?![^\W_])))"
     rf"(?P<and_half>\s+and a half(?![^\W_]))?"
     rf"(?:[\s-]*(?P<scale>(?:{_ANY_SCALE})(?:\s+(?:thousand|million|billion))?)(?![^\W_]))?"
     rf"(?P<more>\+)?(?:\s*(?P<percent>%)|[\s-]*(?P<unit>[$€£]|(?:[^\W\d_]+)[²2]?))?"
@@ -55,8 +55,8 @@ _OPENINGS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _OPENING = [(op, re.compile(rf"(?<![^\W_])(?:{words})\s*(?:the\s+|of\s+)?$")) for op, words in _OPENINGS]
 _CLOSINGS = (
-    ("gte", re.compile(r"\s*(?:or|and|oder|ou|o)\s+(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|upwards?|mehr|plus|mas)(?![^\W_])|\s*(?:plus|minimum|min|upwards?)(?![^\W_])")),
-    ("lte", re.compile(r"\s*(?:or|and|oder|ou|o)\s+(?:less|fewer|lower|below|under|cheaper|shorter|smaller|weniger|moins|menos)(?![^\W_])|\s*(?:tops|max|maximum|or so at most)(?![^\W_])")),
+    ("gte", re.compile(r"\s*(?:or|and|oder|ou|o)\s+(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|upwards?|mehr|plus|mas)(?![^\W_])|\s*(?:plus|minimum|min|upwards?|at least|mindestens)(?![^\W_])")),
+    ("lte", re.compile(r"\s*(?:or|and|oder|ou|o)\s+(?:less|fewer|lower|below|under|cheaper|shorter|smaller|weniger|moins|menos)(?![^\W_])|\s*(?:tops|max|maximum|at most|hochstens)(?![^\W_])")),
 )  # fmt: skip
 _RATE = re.compile(r"(?:\d|[€$£]|k|euros?|dollars?|pounds?|usd|eur|gbp|times?|once)\s+$")
 _BETWEEN = re.compile(r"(?<![^\W_])(?:between|zwischen|entre|from|von|de)\s+(?:the\s+)?$")
@@ -135,7 +135,7 @@ def _numbers(folded: str) -> Iterator[NumberSpan]:
 
 def _unit_word(match: re.Match[str]) -> tuple[str, int, int]:
     """The word after the number, the number's end, and the word's."""
-    groups = [name for name in ("digits", "word", "half", "and_half", "scale", "more", "percent") if match[name]]
+    groups = [name for name in ("digits", "word", "half", "quarter", "and_half", "scale", "more", "percent") if match[name]]
     end = max(match.end(name) for name in groups)
     word = match["unit"] or ""
     if not word or word in _NOT_UNITS:
@@ -144,8 +144,8 @@ def _unit_word(match: re.Match[str]) -> tuple[str, int, int]:
 
 
 def _value(match: re.Match[str]) -> float | None:
-    if match["half"]:
-        return 0.5
+    if match["half"] or match["quarter"]:
+        return 0.5 if match["half"] else 0.25
     if match["and_half"]:
         return (_parse(match["digits"]) or 0.0 if match["digits"] else _SMALL.get(match["word"], 0.0)) + 0.5
     if match["word"]:

@@ -33,8 +33,8 @@ class Question:
     @cached_property
     def asks(self) -> bool:
         """Whether it is a sentence that asks, and no list of keywords or a request for documents."""
-        plain = [word for word in self.words if word.norm not in POLITE]
-        return bool(plain) and plain[0].norm in _ASKING
+        first = next((word.norm for word in self.words if word.norm not in POLITE), "")
+        return first in _ASKING
 
     @cached_property
     def is_cased(self) -> bool:
@@ -58,7 +58,8 @@ class Question:
     @cached_property
     def asks_how(self) -> bool:
         """Whether it asks for a fact of the matter: how, why, when, is it so."""
-        return self.asks and self.words[0].norm not in ("which", "what", "who", "whose", "was", "welche", "welcher", "welches", "wer", "quels", "quelles", "que", "qui", "cuales", "any", "has", "have")
+        first = next((word.norm for word in self.words if word.norm not in POLITE), "")
+        return self.asks and first not in ("which", "what", "who", "whose", "was", "welche", "welcher", "welches", "wer", "quels", "quelles", "que", "qui", "cuales", "any", "has", "have")
 
     def gap(self, left: int, right: int) -> str:
         """The folded text between two words."""

@@ -27,26 +27,27 @@ _FILLERS = frozenset(
     "those these ones someone anyone anybody somebody everyone people it its their your my our der die das den dem von mit le la les de des du "
     "el los las por par set under not no".split()
 ) | ARTICLES  # fmt: skip
-_SPECIFIC = frozenset(["review", "sign", "direct", "sell", "close", "cook", "host", "present", "assign"])
+_SPECIFIC = frozenset(["review", "sign", "direct", "sell", "close", "cook"])
 """Verbs that tell of one kind of person only."""
+_COMPARING = frozenset("without shorter longer under over above below since before after until between more less about that which who".split())
 _ADVERBS = frozenset("has have had also recently first last originally just once ever".split())
 _PLACES = frozenset("city town district neighbourhood neighborhood region area location place country state county venue site office room building campus origin".split())
 _FUNCTION = _FILLERS | frozenset("i it he she we me my no not or and if so up do go on off out be am you".split())
 _CONNECTORS = frozenset("or and and/or nor & oder und et ou y o".split())
 _ENTITIES = frozenset(
-    "company companies customer client account product products project module component service brand vendor model "
+    "company companies customer client dealer shop store vendor supplier show series channel account product products project module component service brand vendor model "
     "employer organization organisation institution ticker repo repository package drug compound ship device app system".split()
 )
 _QUALITIES = frozenset("headquarters nationality language licence license format medium".split())
 _BEFORE = {
     "agent": re.compile(
-        r"(?<![^\W_])(?:(by|von|par|por|author|authors|people like)|(from|of|de|d'|du|to|for|with))\s*:?\s*(?:the |mr\.? |mrs\.? |ms\.? |dr\.? |prof\.? )?$"
+        r"(?<![^\W_])(?:(by|von|par|por|author|authors|people like)|(from|of|at|de|d'|du|to|for|with|mit|avec|con))\s*:?\s*(?:the |mr\.? |mrs\.? |ms\.? |dr\.? |prof\.? )?$"
     ),
     "source": re.compile(
         r"(?<![^\W_])(?:(in|from|according to|by|via|per|at|dans|von|aus|bei|del|outlet)|(of|to|the|de|en|on))\s*:?\s*(?:the |der |die |le |la |el )?$"
     ),
     "about": re.compile(
-        r"(?<![^\W_])(?:(with|without|using|containing|including|featuring|offering|has|have|having|needs?|tagged|labell?ed|mit|ohne|avec|sans|con|sin)|(in|for|from|of|by|at|to|on|im|fur|pour|para|de|en))\s*:?\s*(?:the |a |an |our |any )?$"
+        r"(?<![^\W_])(?:(with|without|using|containing|including|featuring|offering|has|have|having|needs?|tagged|labell?ed|mit|ohne|avec|sans|con|sin)|(in|for|from|of|by|at|to|on|im|auf|fur|pour|para|de|en))\s*:?\s*(?:the |a |an |our |any )?$"
     ),
 }
 _ABOUT = re.compile(
@@ -80,7 +81,7 @@ def _own(mention: Mention, question: Question) -> float:
     if mention.common:
         value = 0.2 if mention.how in ("exact", "alias") else 0.4 if named_like and question.is_mixed else -0.3
         if mention.length > 1 and mention.how in ("exact", "alias"):
-            value += 0.3
+            value += 0.4
     elif mention.length > 1:
         value += 0.2
     if mention.how == "exact" and any(c.isdigit() for word in here for c in word.norm) and not mention.common:
@@ -107,7 +108,7 @@ def _own(mention: Mention, question: Question) -> float:
 
 
 def _around(mention: Mention, question: Question, kinds: frozenset[int]) -> float:
-    named = max(named_before(question, mention), named_after(question, mention))
+    named = max(named_before(question, mention), named_after(question, mention), _opposed(question, mention))
     if mention.field.role == "agent":
         named *= 1.4
     told = max(
@@ -122,6 +123,17 @@ def _around(mention: Mention, question: Question, kinds: frozenset[int]) -> floa
     alone = _alone(question, mention)
     against = _against(question, mention) if max(named, told) < 0.4 and alone < 0.3 else 0.0
     return named + told + alone + against
+
+
+_PRESENT = frozenset("guest guests participant participants cast actor actors players attendees starring with featuring".split())
+_OPPONENTS = frozenset("defendant respondent accused opponent away visitor opposing".split())
+_AGAINST = re.compile(r"(?<![^\W_])(?:against|versus|vs\.?|v\.?|contre|contra|gegen)\s*(?:the\s+)?$")
+
+
+def _opposed(question: Question, mention: Mention) -> float:
+    """ "against Acme": the one who is sued, or plays away."""
+    opponent = bool(set(mention.field.words) & _OPPONENTS)
+    return 0.8 if opponent and _AGAINST.search(question.before(mention.first)) else 0.0
 
 
 def named_before(question: Question, mention: Mention) -> float:
@@ -145,16 +157,17 @@ def named_before(question: Question, mention: Mention) -> float:
 
 def named_after(question: Question, mention: Mention) -> float:
     """Whether the field is named right after the mention: "the mining sector", "high priority"."""
-    for distance in (1, 2):
-        position = mention.last + distance
-        if position >= len(question.words) or not question.is_joined(position - 1, position):
+    passed = 0
+    for position in range(mention.last + 1, min(mention.last + 5, len(question.words))):
+        if not question.is_joined(position - 1, position):
             return 0.0
-        word = question.words[position]
-        named = mention.field.named_by(word.norm)
+        word = question.words[position].norm
+        named = mention.field.named_by(word)
         if named:
-            return (0.8 if named == 1 else 0.4) - 0.2 * (distance - 1)
-        if word.norm in _FILLERS:
-            return 0.0
+            return (0.8 if named == 1 else 0.4) - 0.1 * passed
+        if word not in ("was", "is", "were", "are", "as", "the", "a", "an", "being") and passed:
+            return 0.0  # but "Acme was the defendant"
+        passed += 1
     return 0.0
 
 
@@ -172,11 +185,15 @@ def _cue(question: Question, mention: Mention) -> float:
             return 1.1 if verb else 0.3
         if match[1]:
             return 1.1
+        if match[2] in ("with", "mit", "avec", "con") and set(field.words) & _PRESENT:
+            return 1.0
         documents = re.search(r"([^\W_]+)\s+$", before[: match.start(2)])
-        return 1.0 if match[2] in ("of", "from", "de", "d'", "du") and documents and documents[1] in DOCUMENTS else 0.4
+        return 1.0 if match[2] in ("of", "from", "at", "de", "d'", "du") and documents and documents[1] in DOCUMENTS else 0.4
     if role == "source":
         return 0.4 if match[1] else 0.1
     wanted = (0.5 if mention.field.is_list else 0.35) if match[1] else 0.1
+    if match[2] in ("in", "auf", "en") and set(mention.field.words) & {"language", "lang"}:
+        wanted = 0.45
     if match[2] in ("in", "im", "en") and not question.asks_how and set(mention.field.words) & _PLACES and mention.how != "part":
         wanted = 0.45
     return max(wanted, 0.6) if verb else wanted
@@ -218,10 +235,21 @@ def _asked_for(question: Question, mention: Mention) -> float:
     return 0.4 if earlier in ("which", "what", "any", "welche", "quels", "quelles") and mention.field.role == "about" else 0.0
 
 
+def _is_owning(question: Question, mention: Mention) -> bool:
+    end = question.words[mention.last].end
+    return question.folded[end : end + 2] in ("'s", "s'") or question.folded[end : end + 1] == "'"
+
+
+def _may_follow(word: str) -> bool:
+    """Whether a word may follow a common word that is a value: "open tickets", "drafts created", "white vans"."""
+    if word in _FILLERS or word in DOCUMENTS or word in _COMPARING or word.endswith("ed"):
+        return True
+    return len(word) > 3 and word.endswith("s") and not word.endswith("ss")
+
+
 def _documents_after(question: Question, mention: Mention, kinds: frozenset[int] = frozenset()) -> float:
     """"TechWire articles", "GBR's coverage", "opinion pieces"."""
-    end = question.words[mention.last].end
-    owning = question.folded[end : end + 2] in ("'s", "s'") or question.folded[end : end + 1] == "'"
+    owning = _is_owning(question, mention)
     for distance in (1, 2, 3):
         position = mention.last + distance
         if position >= len(question.words):
@@ -231,6 +259,8 @@ def _documents_after(question: Question, mention: Mention, kinds: frozenset[int]
             break
         word = question.words[position].norm
         if word in DOCUMENTS or word in mention.field.telling or (owning and position in kinds):
+            if owning and mention.field.role == "agent":
+                return 0.3 if question.asks_how else 1.1
             return (0.8 if owning else 0.6) - 0.1 * (distance - 1)
         if word in _FILLERS or word in _AUXILIARIES:
             break
@@ -264,6 +294,8 @@ def _made(question: Question, mention: Mention) -> float:
     following = question.words[mention.last + 1 : mention.last + 3]
     if following and following[0].norm in _ADVERBS:
         following = following[1:]
+    if role == "agent" and following and any(same_root(following[0].norm, own) for own in mention.field.telling):
+        return 1.0  # "whatever Osei owns"
     groups = _groups(following[0].norm) if following and question.is_joined(mention.last, mention.last + 1) else set()
     if not groups and mention.first:
         earlier = question.words[mention.first - 1].norm
@@ -298,8 +330,8 @@ def _alone(question: Question, mention: Mention) -> float:
         return -0.3
     if starts:
         if mention.field.role == "agent":
-            return 1.1 if not mention.common else 0.35
-        if mention.common and following and following not in _FILLERS | DOCUMENTS | {"without"} and question.is_joined(mention.last, mention.last + 1):
+            return 1.1 if not mention.common and not _is_owning(question, mention) else 0.35
+        if mention.common and following and not _may_follow(following) and question.is_joined(mention.last, mention.last + 1):
             return 0.15  # "open source tools"
         return 0.5 if mention.common else 0.35
     return 0.15

@@ -62,6 +62,8 @@ def words(text: str) -> list[Word]:
     found = []
     for match in _WORD.finditer(folded):
         norm = match[0]
+        if norm == "&":
+            norm = "and"
         if norm == "s" and folded[max(0, match.start() - 1) : match.start()] == "'":
             continue  # the s of a genitive
         raw = text[match.start() : match.end()]
@@ -101,8 +103,10 @@ def between(text: str, left: Word, right: Word) -> str:
 def root(norm: str) -> str:
     """A word cut to what its forms share: ``publish`` for published, publishing, publisher."""
     for ending in ("ation", "ment", "ing", "ers", "ors", "er", "or", "ed", "ee", "es", "e", "s"):
-        if norm.endswith(ending) and len(norm) - len(ending) >= 4:
-            return norm[: -len(ending)]
+        if norm.endswith(ending) and len(norm) - len(ending) >= 3:
+            found = norm[: -len(ending)]
+            doubled = len(found) > 4 and found[-1] == found[-2] and found[-1] not in "s"
+            return found[:-1] if doubled else found  # labelled, label
     return norm
 
 

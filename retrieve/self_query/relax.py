@@ -1,0 +1,54 @@
+"""Giving up conditions on purpose: when what they leave says nothing about the question.
+
+A question may be read too narrowly: a date that was meant loosely, a name that was the subject. If no
+passage that fulfils all conditions is evidence for an answer, they are widened and dropped one by one,
+the least certain first, until one is; the plan says which and why. If nothing helps, the plan stays as
+it was, and finds nothing. What the caller or the visibility rules demand is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from retrieve.filters import Range
+from retrieve.self_query.plan import Finding, QueryPlan, Relaxed
+
+REASON = "no passage that fulfils it is about the question"
+
+
+def relaxations(plan: QueryPlan) -> Iterator[QueryPlan]:
+    """Plans with ever fewer conditions, the least certain given up first."""
+    current = plan
+    for finding in sorted(plan.findings, key=lambda item: item.confidence):
+        wider = widened(finding)
+        if wider is not None:
+            note = Relaxed(finding, "widened", REASON)
+            yield replace(
+                current,
+                findings=tuple(wider if item is finding else item for item in current.findings),
+                relaxed=(*current.relaxed, note),
+            )
+        current = replace(
+            current,
+            findings=tuple(item for item in current.findings if item is not finding),
+            relaxed=(*current.relaxed, Relaxed(finding, "dropped", REASON)),
+        )
+        yield current
+
+
+def widened(finding: Finding) -> Finding | None:
+    """A closed range of dates with as much room again on either side; None: it cannot be widened."""
+    condition = finding.condition
+    if finding.negated or not isinstance(condition, Range):
+        return None
+    first, stop = condition.gte, condition.lt
+    if not (isinstance(first, datetime) and isinstance(stop, datetime)):
+        return None
+    try:
+        room = stop - first
+        wider = Range(condition.key, gte=first - room, lt=stop + room)
+    except OverflowError:
+        return None
+    return replace(finding, condition=wider, reason=f"{finding.reason}, widened")
