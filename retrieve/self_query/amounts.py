@@ -12,6 +12,7 @@ from retrieve.self_query.catalog import Field
 from retrieve.self_query.numbers import NumberSpan
 from retrieve.self_query.plan import Finding
 from retrieve.self_query.question import Question
+from retrieve.self_query.text import same_root
 from retrieve.self_query.units import Unit, unit_of_word
 
 _COMPARED = {
@@ -108,13 +109,24 @@ def _fit(question: Question, span: NumberSpan, field: Field) -> float:
     named = max(_named_after(question, span, field), _named_before(question, span, field))
     if span.value is not None and not named:
         return 0.0  # "3 months" alone may be said of anything
-    score += named
+    score += named + (0.2 if named == 1 and len(field.telling) == 1 else 0.0)
     for word, dimension in _COMPARED.items():
         if span.cue.startswith(word) and field.dimension == dimension:
             score += 1.0
     if span.cue and score:
         score += 0.1
+    if score and len(field.telling) > 1:
+        near = [word.norm for word in question.words if span.start - 40 < word.start < span.word_end + 20]
+        score += 0.3 * max(0, sum(any(same_root(word, own) for word in near) for own in field.telling) - 1)
+    if field.numbers and not any(_within(number, span) for number in field.numbers):
+        score -= 0.3  # nothing would pass
     return score
+
+
+def _within(number: int, span: NumberSpan) -> bool:
+    return (span.low is None or number >= span.low or span.unit is not None) and (
+        span.high is None or number <= span.high or span.unit is not None
+    )
 
 
 def _named_after(question: Question, span: NumberSpan, field: Field) -> float:

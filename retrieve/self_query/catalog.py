@@ -7,6 +7,7 @@ documents without access, and of private fields are not in it, so no question ca
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,7 +18,7 @@ from typing import Any
 from configs.settings import FieldHint
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType
-from retrieve.self_query.lexicon import AGENTS, CONCEPTS, SOURCES, TITLES, YEAR_WORDS, Role
+from retrieve.self_query.lexicon import AGENTS, COMPANIES, CONCEPTS, SOURCES, TITLES, YEAR_WORDS, Role
 from retrieve.self_query.text import name_words, same_root, stem, stems
 from retrieve.self_query.units import Unit, dimension_words, unit_of_field
 from retrieve.store.base import Store, count_values
@@ -28,6 +29,8 @@ SAMPLE = 1000
 """Chunks that are looked at to see which fields hold lists."""
 MAX_VALUE_WORDS = 12
 
+_AGENTIVE = ("or", "er", "ist", "ant", "ee", "by", "ian")
+_PERSON = re.compile(r"(?:[A-Z][\w'’.-]*\s+){1,2}[A-Z][\w'’-]+")
 _GENERIC = frozenset(
     "at by is has of in on the a to for date name type id count number no num nr level total max min time size value last first "
     "current usd eur gbp musd minutes min hours h days ms s kb mb m2 sqm pct percent".split()
@@ -72,14 +75,21 @@ class Field:
 
     @cached_property
     def role(self) -> Role:
-        found = set(self.words)
-        if found & AGENTS:
+        found = {*self.words, *map(stem, self.words)}
+        if found & AGENTS or (self.words and self.words[-1].endswith(_AGENTIVE) and self._holds_people()):
             return "agent"
         if found & SOURCES:
             return "source"
         if self.words and (self.words[-1] in TITLES or self.words[0] in TITLES):
             return "title"
         return "about"
+
+    def _holds_people(self) -> bool:
+        """Whether most values look like names of persons, and the field's name not like a kind of company."""
+        if set(self.words) & COMPANIES or not self.values:
+            return False
+        people = sum(bool(_PERSON.fullmatch(value)) for value in self.values)
+        return people >= 0.7 * len(self.values)
 
     @cached_property
     def unit(self) -> Unit | None:
@@ -92,7 +102,10 @@ class Field:
     @cached_property
     def is_year(self) -> bool:
         """Whether its numbers are years."""
-        return self.type == "integer" and bool(YEAR_WORDS & set(self.words))
+        if self.type != "integer":
+            return False
+        years = bool(self.numbers) and all(1800 <= number <= 2100 for number in self.numbers)
+        return bool(YEAR_WORDS & set(self.words)) or (years and "season" in self.words)
 
     def named_by(self, word: str) -> float:
         """How surely a folded word of a question names this field: 1 by its name, 0.6 by a word like it."""

@@ -24,6 +24,10 @@ SOURCES = frozenset(
     "source publisher outlet site website newspaper magazine journal venue conference channel feed domain publication "
     "agency press blog podcast proceedings studio".split()
 )
+COMPANIES = frozenset(
+    "carrier manufacturer supplier provider publisher customer dealer employer retailer insurer operator bidder tenderer contractor vendor "
+    "buyer purchaser partner competitor reseller distributor importer exporter".split()
+)
 TITLES = frozenset(
     "title name heading headline subject summary description abstract url uri link slug id identifier path file filename "
     "text body content doi isbn hash sku number key email phone".split()
@@ -43,6 +47,7 @@ MAKING: dict[str, frozenset[str]] = {
     "sign": frozenset("sign signed signs".split()),
     "edit": frozenset("edit edited edits modify modified modifies change changed touch touched update updated last-touched maintain maintained maintains".split()),
     "lead": frozenset("lead leads led manage managed manages run runs ran supervise supervised head headed coordinated coordinate command commanded".split()),
+    "send": frozenset("send sends sent mail mailed email emailed forwarded gesendet envoye".split()),
     "present": frozenset("present presented presents speak spoke speaks gave give talk".split()),
     "cook": frozenset("cook cooked cooks".split()),
     "sell": frozenset("sell sells sold list listed lists offer offered offers sellers".split()),
@@ -53,6 +58,7 @@ MAKING: dict[str, frozenset[str]] = {
 FIELD_VERBS: dict[str, str] = {
     # Words in field names -> the verbs above that point to them first.
     "author": "write", "authors": "write", "writer": "write", "writers": "write", "byline": "write", "journalist": "write", "columnist": "write",
+    "sender": "send", "from": "send",
     "reporter": "report", "requester": "report", "submitter": "report", "customer": "report", "reported": "report", "opened": "report", "filed": "report",
     "assignee": "assign", "assigned": "assign", "agent": "assign", "owner": "assign", "handler": "assign",
     "creator": "create", "created": "create", "committer": "edit", "maintainer": "edit", "editor": "edit", "modified": "edit", "updated": "edit",
@@ -115,7 +121,7 @@ CONCEPTS: tuple[frozenset[str], ...] = tuple(
         "version versions revision rev",
         "copies copy edition",
         "views view reads hits",
-        "attendees attendance visitors",
+        "attendees attendance visitors spectators crowd crowds audience fans",
         "age aged old",
         "distance far away km kilometers",
         "height tall taller high higher", "width wide wider broad", "weight heavy heavier light lighter", "depth deep deeper",
@@ -140,6 +146,9 @@ DATE_VERBS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
         ("due deadline expires expiry closing closes close until apply application", "due deadline expires expiring expire close closes closing apply bewerbungsfrist"),
         ("added listed acquired acquisition uploaded", "added listed acquired bought uploaded entered list"),
         ("available availability move", "available free move vacant verfugbar"),
+        ("sent", "sent send written wrote emailed mailed"),
+        ("granted grant issued", "granted issued erteilt delivre delivres delivrees concedido"),
+        ("played held", "played held took"),
         ("written date", "written wrote dated geschrieben ecrit"),
         ("read viewed accessed", "read viewed"),
         ("built construction", "built constructed"),

@@ -21,8 +21,8 @@ from retrieve.self_query.dates import DateSpan, read_dates
 from retrieve.self_query.lexicon import DOCUMENTS
 from retrieve.self_query.flags import bool_findings, empty_findings
 from retrieve.self_query.mentions import Mention, ValueIndex
-from retrieve.self_query.moments import date_findings
-from retrieve.self_query.negation import negator_before
+from retrieve.self_query.moments import date_findings, verbs_of_dates
+from retrieve.self_query.negation import is_negated_after, negator_before
 from retrieve.self_query.numbers import read_numbers
 from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.question import Question
@@ -100,13 +100,21 @@ class Linker:
         kinds = frozenset(m.last for m in mentions if m.how == "exact" and m.field.role == "about")
         scored = [_Scored(mention, support(question, mention, kinds)) for mention in mentions]
         scored.sort(key=lambda i: (-i.mention.length, i.mention.typo, -_RANKS[i.mention.how], -i.score))
+        verbs = verbs_of_dates(question, dates, self._catalog)
         kept: list[_Scored] = []
         for item in scored:
-            if item.score >= ENOUGH and self._is_free(question, item, kept, dates):
+            if item.score >= ENOUGH and self._is_free(question, item, kept, dates, verbs):
                 kept.append(item)
-        return self._with_chained(question, scored, kept, dates)
+        return self._with_chained(question, scored, kept, dates, verbs)
 
-    def _is_free(self, question: Question, item: _Scored, kept: Sequence[_Scored], dates: Sequence[DateSpan]) -> bool:
+    def _is_free(
+        self,
+        question: Question,
+        item: _Scored,
+        kept: Sequence[_Scored],
+        dates: Sequence[DateSpan],
+        verbs: set[int],
+    ) -> bool:
         here = item.mention
         rivals = [other.mention for other in kept if other.mention.first <= here.last and here.first <= other.mention.last]
         if rivals:
@@ -117,18 +125,25 @@ class Linker:
             for number in read_numbers(question.folded)
         ):
             return False  # "at least 10k" names no form 10-K
+        if here.length == 1 and here.first in verbs and item.score < ENOUGH + 0.9:
+            return False
         in_date = any(span.atom_start < end and start < span.end for span in dates)
         return not in_date or item.score >= ENOUGH + 0.4
 
     def _with_chained(
-        self, question: Question, scored: Sequence[_Scored], kept: list[_Scored], dates: Sequence[DateSpan]
+        self,
+        question: Question,
+        scored: Sequence[_Scored],
+        kept: list[_Scored],
+        dates: Sequence[DateSpan],
+        verbs: set[int],
     ) -> list[_Scored]:
         """Also the mentions that stand in a list with one that was kept: "open and in progress tickets"."""
         grown = True
         while grown:
             grown = False
             for item in scored:
-                if item in kept or not self._is_free(question, item, kept, dates):
+                if item in kept or not self._is_free(question, item, kept, dates, verbs):
                     continue
                 joined = max((_joined(question, item, other) for other in kept), default=0.0)
                 if joined and item.score + joined >= ENOUGH:
@@ -234,13 +249,14 @@ def _finding(question: Question, group: Sequence[_Scored], negator: int | None) 
     values = sorted({value for item in group for value in item.mention.values})
     condition: Condition = MatchValue(field.name, values[0]) if len(values) == 1 else MatchAny(field.name, tuple(values))
     spans = tuple((question.words[i.mention.first].start, question.words[i.mention.last].end) for i in group)
+    negated = negator is not None or is_negated_after(question, group[0].mention.first, group[-1].mention.last)
     if negator is not None:
         spans = ((question.words[negator].start, spans[0][1]), *spans[1:])
     said = ", ".join(f"“{question.text[start:end]}”" for start, end in spans)
-    word = "is not" if negator is not None else "is"
+    word = "is not" if negated else "is"
     reason = f"{field.name} {word} {' or '.join(values)}: {said}"
     confidence = min(item.score for item in group)
-    return Finding(condition, spans, confidence, reason, negated=negator is not None)
+    return Finding(condition, spans, confidence, reason, negated=negated)
 
 
 def _united(findings: Sequence[Finding]) -> list[Finding]:

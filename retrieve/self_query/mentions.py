@@ -101,13 +101,17 @@ class ValueIndex:
         self, question: Sequence[Word], keys: Sequence[str], fixed: Sequence[str], first: int, last: int
     ) -> list[Mention]:
         place = slice(first, last + 1)
-        common = is_common(question[place])
+        here = question[place]
+        common = is_common(here)
+        plain = len(here) == 1 and not here[0].is_name and self._ranks.get(here[0].norm, FREQUENT) < FREQUENT
         key = tuple(keys[place])
         found = _mentions(first, last, self._whole.get(key, ()), "exact", common)
         found += _mentions(first, last, self._aliases.get(key, ()), "alias", common)
         whole = {(mention.field.name) for mention in found}
         parts = [hit for hit in self._parts.get(key, ()) if hit[0].name not in whole]
-        found += _mentions(first, last, parts, "part", common)
+        found += _mentions(first, last, parts, "part", common or plain)
+        if first < last and not found and (joined := self._whole.get(("".join(key),))):
+            found += _mentions(first, last, joined, "exact", False)  # "lena weber" is lenaweber
         key = tuple(fixed[place])
         short = first == last and len(question[first].norm) == MIN_TYPO
         if not found and not short and key != tuple(keys[place]):

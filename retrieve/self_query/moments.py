@@ -17,7 +17,7 @@ from retrieve.self_query.question import Question
 from retrieve.self_query.text import same_root
 
 _EVENT = re.compile(
-    r"(?<![^\W_])(?:before|after|since|during|until|following|in|of|from)\s+(?:the|a|an|their|his|her|its|our)\s+(?:[^\W\d_]+\s+){1,3}(?:in|of|on)\s+(?:the\s+)?$"
+    r"(?<![^\W_])(?:before|after|since|during|until|following|in|of|from)\s+(?:the|a|an|their|his|her|its|our)\s+(?!end |beginning |start |middle )(?:[^\W\d_]+\s+){1,3}(?:in|of|on)\s+(?:the\s+)?$"
 )
 _OF = re.compile(r"(?<![^\W_])(?P<noun>[^\W\d_]+)\s+(?:for|of|von|de|du|del)\s+(?:the\s+)?$")
 _DETERMINED = re.compile(r"(?<![^\W_])(?:the|a|an|this|that|their|its|our|his|her)\s+(?:early\s+|late\s+)?$")
@@ -78,6 +78,20 @@ def _pointing(near: Sequence[tuple[int, str]], field: Field) -> float:
         if score:
             best = max(best, score - 0.05 * distance)
     return best
+
+
+def verbs_of_dates(question: Question, spans: Sequence[DateSpan], catalog: Catalog) -> set[int]:
+    """Places of words that tell what happened then ("closed last week"); they are no values beside."""
+    found: set[int] = set()
+    for span in spans:
+        before = [i for i, word in enumerate(question.words) if word.end <= span.start][-2:]
+        for i in before:
+            word = question.words[i].norm
+            if not _CLAUSE_BREAK.search(question.folded[question.words[i].end : span.start]) and any(
+                _pointing([(0, word)], field) for field in catalog.of_type("datetime")
+            ):
+                found.add(i)
+    return found
 
 
 def _main_rank(field: Field) -> int:

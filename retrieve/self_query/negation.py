@@ -18,10 +18,20 @@ _ALONE_TOO_WEAK = frozenset(["but", "besides"])
 _PASSED = frozenset(
     "by from in of for to at on with the a an any either those these ones t is are was were be been being have has had that which who "
     "tagged labelled labeled written filed published posted created assigned headquartered based listed located owned made using containing "
-    "von vom aus de du des la le les el los las der die das den dem par por en im something anything someone anyone anybody people what whatever through via include includes included including contain contains need needs use uses do does did".split()
+    "von vom aus de du des la le les el los las der die das den dem par por en im something anything someone anyone anybody people what whatever through via include includes included including contain contains need needs use uses do does did go went gone come came play played".split()
 )
 _TITLES = frozenset("dr mr mrs ms prof st".split())
 REACH = 6
+
+
+_AFTER = re.compile(r"\s+(?:did|does|do|is|was|are|were|has|have|had)(?:\s+not|n't)(?![^\W_])")
+_RELATIVE = re.compile(r"(?<![^\W_])(?:that|which|where|whose|who)\s+(?:[^\W_]+\s+){0,2}$")
+
+
+def is_negated_after(question: Question, first: int, last: int) -> bool:
+    """ "games that Acme did not play in"."""
+    after = question.folded[question.words[last].end :]
+    return bool(_AFTER.match(after) and _RELATIVE.search(question.before(first)))
 
 
 def negator_before(question: Question, position: int, field: Field) -> int | None:
@@ -45,7 +55,8 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
             if word == "not" and earlier == "if":
                 return None
             return at
-        if word == "but" and field.named_by(earlier) == 1:
+        any_but = {question.words[i].norm for i in range(max(0, at - 3), at)} & {"any", "every", "all", "no"}
+        if word == "but" and (field.named_by(earlier) == 1 or any_but):
             return at  # "any show but ..."
         if word in _ALONE_TOO_WEAK:
             return None

@@ -11,7 +11,7 @@ import re
 from retrieve.self_query.catalog import Field
 from retrieve.self_query.lexicon import DOCUMENTS, FIELD_VERBS, MAKING
 from retrieve.self_query.mentions import Mention
-from retrieve.self_query.negation import negator_before
+from retrieve.self_query.negation import is_negated_after, negator_before
 from retrieve.self_query.question import POLITE, Question
 from retrieve.self_query.text import ARTICLES, same_root
 
@@ -27,7 +27,7 @@ _FILLERS = frozenset(
     "those these ones someone anyone anybody somebody everyone people it its their your my our der die das den dem von mit le la les de des du "
     "el los las por par set under not no".split()
 ) | ARTICLES  # fmt: skip
-_SPECIFIC = frozenset(["review", "sign", "direct", "sell", "close", "cook"])
+_SPECIFIC = frozenset(["sign", "direct", "sell", "close", "cook"])
 """Verbs that tell of one kind of person only."""
 _COMPARING = frozenset("without shorter longer under over above below since before after until between more less about that which who".split())
 _ADVERBS = frozenset("has have had also recently first last originally just once ever".split())
@@ -35,7 +35,7 @@ _PLACES = frozenset("city town district neighbourhood neighborhood region area l
 _FUNCTION = _FILLERS | frozenset("i it he she we me my no not or and if so up do go on off out be am you".split())
 _CONNECTORS = frozenset("or and and/or nor & oder und et ou y o".split())
 _ENTITIES = frozenset(
-    "company companies customer client dealer shop store vendor supplier show series channel account product products project module component service brand vendor model "
+    "company companies customer client show series channel hotel restaurant team teams club museum school university airline airport stadium hospital account product products project module component service brand vendor model "
     "employer organization organisation institution ticker repo repository package drug compound ship device app system".split()
 )
 _QUALITIES = frozenset("headquarters nationality language licence license format medium".split())
@@ -77,6 +77,8 @@ def _own(mention: Mention, question: Question) -> float:
     field, role = mention.field, mention.field.role
     here = question.words[mention.first : mention.last + 1]
     named_like = any(word.is_name and word.start > 0 for word in here)
+    if _SIGNED.search(question.before(mention.first)) and not question.folded[here[-1].end :].strip(" .!"):
+        return -1.0  # whoever signs a mail
     value = {"exact": 0.7, "alias": 0.7, "part": 0.5, "initials": 0.6}[mention.how] - 0.1 * mention.typo
     if mention.common:
         value = 0.2 if mention.how in ("exact", "alias") else 0.4 if named_like and question.is_mixed else -0.3
@@ -120,11 +122,17 @@ def _around(mention: Mention, question: Question, kinds: frozenset[int]) -> floa
     )
     if negator_before(question, mention.first, mention.field) is not None:
         told = max(told, 0.9 if mention.field.role == "agent" else 0.5)
+    if is_negated_after(question, mention.first, mention.last):
+        told = max(told, 0.8)
     alone = _alone(question, mention)
     against = _against(question, mention) if max(named, told) < 0.4 and alone < 0.3 else 0.0
     return named + told + alone + against
 
 
+_RECEIVING = frozenset("recipient recipients to cc addressee addressees".split())
+_TO = re.compile(r"(?<![^\W_])(?:to|an)\s+(?:both\s+|either\s+)?(?:the\s+)?$")
+_STATE = re.compile(r"(?<![^\W_])(?:is|are|'s|still|been|remains?|currently|already)\s+$")
+_SIGNED = re.compile(r"(?<![^\W_])(?:thanks|thank you|regards|cheers|best|greetings|yours)[^.?!]{0,12}$")
 _PRESENT = frozenset("guest guests participant participants cast actor actors players attendees starring with featuring".split())
 _OPPONENTS = frozenset("defendant respondent accused opponent away visitor opposing".split())
 _AGAINST = re.compile(r"(?<![^\W_])(?:against|versus|vs\.?|v\.?|contre|contra|gegen)\s*(?:the\s+)?$")
@@ -174,6 +182,8 @@ def named_after(question: Question, mention: Mention) -> float:
 def _cue(question: Question, mention: Mention) -> float:
     field, before = mention.field, question.before(mention.first)
     role = field.role
+    if set(field.words) & _RECEIVING:
+        return 1.1 if _TO.search(before) else 0.0
     if role == "title":
         return 1.2 if _TITLED.search(before) and mention.how == "exact" else 0.0
     match = _BEFORE[role].search(before)
@@ -231,7 +241,9 @@ def _asked_for(question: Question, mention: Mention) -> float:
     """"Which desserts ...": the kind of documents that is asked for."""
     earlier = question.words[mention.first - 1].norm if mention.first else ""
     if earlier in ("both", "either", "beide", "sowohl", "neither"):
-        return 0.4
+        return 0.7 if mention.field.role == "agent" and mention.field.is_list else 0.4
+    if mention.common and mention.how == "exact" and not question.asks_how and _STATE.search(question.before(mention.first)):
+        return 0.6
     return 0.4 if earlier in ("which", "what", "any", "welche", "quels", "quelles") and mention.field.role == "about" else 0.0
 
 
@@ -291,6 +303,8 @@ def _documents_before(question: Question, mention: Mention) -> float:
 def _made(question: Question, mention: Mention) -> float:
     """"TechWire reported", "What did Osei write", "Was schrieb Brandt"."""
     role = mention.field.role
+    if set(mention.field.words) & _RECEIVING:
+        return 0.0
     following = question.words[mention.last + 1 : mention.last + 3]
     if following and following[0].norm in _ADVERBS:
         following = following[1:]
