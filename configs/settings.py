@@ -118,7 +118,9 @@ class RetrieveSettings(Section):
     min_evidence: Annotated[float, Field(ge=-1, le=2)]
     min_rerank: Share | None
     all_tenants: bool
-    reader: Literal["off"]
+    reader: Literal["off", "linker"]
+    relax: bool
+    fields: dict[str, FieldHint]
     today: date | None
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from configs.cli import Command, Context, run_main
-from configs.errors import DraftlineError, ExitCode, InputError
+from configs.errors import ExitCode, InputError
+from retrieve.batch import run_batch
+from retrieve.copy_command import copy_command
+from retrieve.doctor.command import doctor_command
+from retrieve.trace import Trace
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from retrieve.filters import Filter
     from retrieve.retriever import Retrieval, Retriever
+    from retrieve.self_query.plan import QueryPlan
 
 EXCERPT = 600
 EPILOG = """examples:
@@ -26,7 +32,8 @@ EPILOG = """examples:
 def main() -> int:
     """Run the command line; returns the exit code."""
     query = Command("query", "find passages for a question", _query, _configure, epilog=EPILOG)
-    return run_main("retrieve", "Find the passages that answer a question.", [query], default="query")
+    commands = [query, doctor_command(), copy_command()]
+    return run_main("retrieve", "Find the passages that answer a question.", commands, default="query")
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +45,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top-k", type=int, metavar="N", help="how many passages at most")
     parser.add_argument(
+        "--explain", action="store_true", help="also show how the question was read, and each stage's candidates"
+    )
+    parser.add_argument(
         "--batch", metavar="FILE", help='JSON lines of {"id", "question"} ("-": stdin); answers as JSON lines'
     )
 
@@ -48,12 +58,20 @@ def _query(context: Context) -> int:
         raise InputError("give a question, or --batch FILE with one a line")
     retriever, where = _open(context)
     if args.batch is not None:
-        return _run_batch(context, retriever, where)
-    found = _retrieve(context, retriever, args.question, where)
+        if args.explain:
+            raise InputError("--explain shows one question; leave out --batch")
+        return run_batch(
+            context,
+            lambda question: _retrieve(context, retriever, question, where),
+            partial(retriever.prepare, filter=where, tenant=args.tenant, access=args.access),
+        )
+    trace = Trace()
+    found = _retrieve(context, retriever, args.question, where, trace)
     if args.json:
-        context.emit({"id": None, **found.to_json()})
+        stages = {"stages": [stage.to_json() for stage in trace.stages]} if args.explain else {}
+        context.emit({"id": None, **found.to_json(), **stages})
     else:
-        _show(context, found)
+        _show(context, found, trace if args.explain else None)
     return ExitCode.OK
 
 
@@ -62,8 +80,8 @@ def _open(context: Context) -> tuple[Retriever, Filter | None]:
     from retrieve.retriever import open_retriever
     from retrieve.store import open_store
 
-    info = open_store(context.settings).info()
-    if not info.chunks:
+    retriever = open_retriever(context.settings)
+    if not open_store(context.settings).info().chunks:
         context.note("the store is empty; fill it with: python -m ingest PATH...")
     where = None
     if context.args.filter is not None:
@@ -71,68 +89,28 @@ def _open(context: Context) -> tuple[Retriever, Filter | None]:
             condition = json.loads(context.args.filter)
         except ValueError as error:
             raise InputError(f"--filter is not JSON: {error}") from None
-        where = parse_filter(condition, info.fields)
-    retriever: Retriever = open_retriever(context.settings)
+        where = parse_filter(condition, retriever.fields())
     return retriever, where
 
 
-def _retrieve(context: Context, retriever: Retriever, question: str, where: Filter | None) -> Retrieval:
+def _retrieve(
+    context: Context, retriever: Retriever, question: str, where: Filter | None, trace: Trace | None = None
+) -> Retrieval:
     args = context.args
     return retriever.retrieve(
-        question, filter=where, tenant=args.tenant, access=args.access, top_k=args.top_k
+        question, filter=where, tenant=args.tenant, access=args.access, top_k=args.top_k, trace=trace
     )
 
 
-def _run_batch(context: Context, retriever: Retriever, where: Filter | None) -> int:
-    failed = False
-    for line in _lines(context.args.batch):
-        name: Any = None
-        try:
-            name, question = _read(line)
-            answer = _retrieve(context, retriever, question, where).to_json()
-        except InputError as error:
-            failed = True
-            answer = {"error": str(error)}
-            if name is None:
-                name = _id_of(line)
-        context.emit({"id": name, **answer})
-    return ExitCode.PARTIAL if failed else ExitCode.OK
-
-
-def _lines(file: str) -> Iterator[str]:
-    if file == "-":
-        yield from (line for line in sys.stdin if line.strip())
-        return
-    try:
-        with Path(file).open(encoding="utf-8", errors="replace") as lines:
-            yield from (line for line in lines if line.strip())
-    except OSError as error:
-        raise DraftlineError(f"cannot read --batch {file}: {error.strerror}") from None
-
-
-def _read(line: str) -> tuple[Any, str]:
-    try:
-        item = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"not JSON: {error}") from None
-    if not isinstance(item, dict) or not isinstance(item.get("question"), str):
-        raise InputError('a line is an object with "id" and "question", and the question is text')
-    return item.get("id"), item["question"]
-
-
-def _id_of(line: str) -> Any:
-    try:
-        item = json.loads(line)
-    except ValueError:
-        return None
-    return item.get("id") if isinstance(item, dict) else None
-
-
-def _show(context: Context, found: Retrieval) -> None:
+def _show(context: Context, found: Retrieval, trace: Trace | None) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from retrieve.explain import show_explanation
+
     console = Console(file=context.out, highlight=False, soft_wrap=True)
+    if trace is not None:
+        show_explanation(console, found, trace)
     for number, passage in enumerate(found.passages, 1):
         place = " > ".join((passage.document, *passage.section))
         figures = f"score {passage.score:.4f}, relevance {passage.relevance:.2f}"
@@ -142,11 +120,18 @@ def _show(context: Context, found: Retrieval) -> None:
         console.print()
     if not found.passages:
         console.print("No passage in the store is about this.")
-    plan = found.plan
-    console.print(f"[dim]query: {escape(plan['semantic_query'])}[/]")
-    if plan["filter"]:
-        console.print(f"[dim]filter: {escape(json.dumps(plan['filter'], ensure_ascii=False))}[/]")
-    console.print(f"[dim]{escape(plan['explanation'])}[/]")
+    if trace is None:
+        _show_plan(console, found.plan)
+
+
+def _show_plan(console: Console, plan: QueryPlan) -> None:
+    from rich.markup import escape
+
+    shown = plan.to_json()
+    console.print(f"[dim]query: {escape(plan.semantic_query)}[/]")
+    if shown["filter"]:
+        console.print(f"[dim]filter: {escape(json.dumps(shown['filter'], ensure_ascii=False))}[/]")
+    console.print(f"[dim]{escape(plan.explanation())}[/]")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ for passage in retriever.retrieve("Who holds the lock?").passages:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from configs.errors import InputError
@@ -17,10 +17,14 @@ from retrieve.embed import Embedder, load_embedder
 from retrieve.evidence import evidence
 from retrieve.filters import Filter, all_of
 from retrieve.highlights import Highlight, highlights
-from retrieve.schema import Passage
+from retrieve.schema import FieldType, Passage
 from retrieve.search import Searcher
+from retrieve.self_query.plan import QueryPlan
+from retrieve.self_query.reader import QuestionReader
+from retrieve.self_query.relax import relaxations
 from retrieve.store import open_store
 from retrieve.store.base import Store
+from retrieve.trace import Trace, plan_note, record
 from retrieve.visibility import visible_to
 
 
@@ -29,8 +33,8 @@ class Retrieval:
     """What a question found."""
 
     question: str
-    plan: dict[str, Any]
-    """{semantic_query, filter, relaxed, explanation}: how the question was read."""
+    plan: QueryPlan
+    """How the question was read."""
     passages: tuple[Passage, ...]
     """Best first; empty when nothing in the store is about the question."""
 
@@ -38,7 +42,7 @@ class Retrieval:
         """The form that ``--json`` prints, without the id."""
         return {
             "question": self.question,
-            "plan": self.plan,
+            "plan": self.plan.to_json(),
             "passages": [passage.to_json() for passage in self.passages],
         }
 
@@ -51,6 +55,7 @@ class Retriever:
         self._embedder = embedder
         self._settings = settings.retrieve
         self._searcher = Searcher(store, embedder, settings)
+        self._reader = QuestionReader(store, settings)
 
     def retrieve(
         self,
@@ -60,6 +65,7 @@ class Retriever:
         tenant: str | None = None,
         access: Sequence[str] | None = None,
         top_k: int | None = None,
+        trace: Trace | None = None,
     ) -> Retrieval:
         """The passages for a question.
 
@@ -68,30 +74,74 @@ class Retriever:
             filter: the caller's own condition, ANDed.
             tenant, access: what the caller may see; see `visible_to`.
             top_k: how many passages at most; None takes ``retrieve.top_k``.
+            trace: gets what each stage did.
 
         Raises:
             InputError: a blank question, a top_k below 1, an empty label.
             StoreError: the store cannot be read, or holds vectors of another embedder.
         """
-        # Undecodable bytes of a command line arrive as lone surrogates, which no tokenizer takes.
-        query = question.encode("utf-8", "replace").decode().strip()
+        query = _clean(question)
         if not query:
             raise InputError("the question is empty; write what you want to know")
         top_k = self._settings.top_k if top_k is None else top_k
         if top_k < 1:
             raise InputError(f"top_k is {top_k}; it must be at least 1")
-        allowed = visible_to(tenant, access, all_tenants=self._settings.all_tenants)
-        where = all_of(filter, allowed)
-        passages = self._searcher.candidates(query, where, top_k)
-        plan: dict[str, Any] = {
-            "semantic_query": query,
-            "filter": None,
-            "relaxed": [],
-            "explanation": "searched for the question as it was asked",
-        }
-        if evidence(passages) < self._settings.min_evidence:
-            passages = []
-        return Retrieval(question, plan, tuple(self._searcher.choose(query, passages, where, top_k)))
+        trace = trace or Trace()
+        callers = self._callers(filter, tenant, access)
+        with trace.stage("reading the question"):
+            plan = self._reader.read(query, callers)
+        plan, passages = self._found(plan, callers, top_k, trace)
+        where = all_of(plan.filter, callers)
+        with trace.stage("choosing") as stage:
+            chosen = self._searcher.choose(plan.semantic_query, passages, where, top_k)
+            record(stage, chosen)
+        return Retrieval(question, plan, tuple(map(self._public, chosen)))
+
+    def _public(self, passage: Passage) -> Passage:
+        """The passage without the fields that settings call private."""
+        private = {name for name, hint in self._settings.fields.items() if hint.private}
+        if private.isdisjoint(passage.payload):
+            return passage
+        return replace(passage, payload={k: v for k, v in passage.payload.items() if k not in private})
+
+    def _callers(
+        self, filter: Filter | None, tenant: str | None, access: Sequence[str] | None
+    ) -> Filter | None:
+        """What holds whatever a question says: the caller's own condition, and what the caller may see."""
+        return all_of(filter, visible_to(tenant, access, all_tenants=self._settings.all_tenants))
+
+    def _found(
+        self, plan: QueryPlan, callers: Filter | None, top_k: int, trace: Trace
+    ) -> tuple[QueryPlan, Sequence[Passage]]:
+        """The plan as it was carried out, and what speaks for an answer; nothing when nothing does."""
+        for attempt in (plan, *(relaxations(plan) if self._settings.relax else ())):
+            where = all_of(attempt.filter, callers)
+            with trace.stage("searching") as stage:
+                passages = self._searcher.candidates(attempt.semantic_query, where, top_k)
+                weight = evidence(passages)
+                record(stage, passages, f"{plan_note(attempt)}; evidence {weight:.2f}")
+            if weight >= self._settings.min_evidence:
+                return attempt, passages
+        return plan, ()
+
+    def prepare(
+        self,
+        questions: Sequence[str],
+        *,
+        filter: Filter | None = None,
+        tenant: str | None = None,
+        access: Sequence[str] | None = None,
+    ) -> None:
+        """Embed several questions in one go, so that each costs little when it is asked."""
+        if self._store.info().chunks:
+            callers = self._callers(filter, tenant, access)
+            queries = [query for query in map(_clean, questions) if query]
+            self._embedder.embed_queries([self._reader.read(q, callers).semantic_query for q in queries])
+
+    def fields(self) -> Mapping[str, FieldType]:
+        """The fields that a filter may name, with their types; private ones are not among them."""
+        private = {name for name, hint in self._settings.fields.items() if hint.private}
+        return {name: kind for name, kind in self._store.info().fields.items() if name not in private}
 
     def highlights(self, question: str, passages: Sequence[Passage], count: int) -> list[Highlight]:
         """The sentences of these passages that answer the question most likely, best first."""
@@ -105,3 +155,8 @@ class Retriever:
 def open_retriever(settings: Settings) -> Retriever:
     """The retriever over the configured store and embedder; loads no weights before the first question."""
     return Retriever(open_store(settings), load_embedder(settings), settings)
+
+
+def _clean(question: str) -> str:
+    # Undecodable bytes of a command line arrive as lone surrogates, which no tokenizer takes.
+    return question.encode("utf-8", "replace").decode().strip()

@@ -63,7 +63,7 @@ def test_json(run: Run, filled: Path) -> None:
     answer = json.loads(out)
     assert code == 0
     assert list(answer) == ["id", "question", "plan", "passages"]
-    assert list(answer["plan"]) == ["semantic_query", "filter", "relaxed", "explanation"]
+    assert list(answer["plan"]) == ["semantic_query", "filter", "relaxed", "explanation", "conditions"]
     assert len(answer["passages"]) == 2
     assert list(answer["passages"][0]) == ["id", "text", "score", "metadata"]
     assert answer["passages"][0]["text"] == FACTS["tides"]

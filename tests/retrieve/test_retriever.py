@@ -16,8 +16,9 @@ from configs.errors import InputError, ModelError, StoreError
 from configs.settings import Settings, load_settings
 from retrieve.embed import Embedder, load_embedder, load_tokenizer, max_tokens
 from retrieve.filters import Filter, MatchValue
-from retrieve.retriever import Retriever, distinct, open_retriever
+from retrieve.retriever import Retriever, open_retriever
 from retrieve.schema import Chunk, Document, Passage
+from retrieve.search import distinct
 from retrieve.store import open_store
 from retrieve.store.base import SearchRequest, Store
 from retrieve.store.edge import EdgeStore
@@ -71,8 +72,8 @@ def facts(embedder: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_the_passage_that_answers_comes_first(facts: Retriever, question: str, document: str) -> None:
     found = facts.retrieve(question)
     assert found.question == question
-    assert found.plan["semantic_query"] == question
-    assert found.plan["filter"] is None
+    assert found.plan.semantic_query == question
+    assert found.plan.filter is None
     assert found.passages[0].document == document
 
 
@@ -119,7 +120,7 @@ def test_ties_always_fall_the_same_way(facts: Retriever, monkeypatch: pytest.Mon
 def test_the_callers_filter_is_kept_to_and_not_shown(facts: Retriever) -> None:
     found = facts.retrieve("What causes the tides?", filter=Filter(must_not=(MatchValue("topic", "tides"),)))
     assert all(passage.document != "tides.md" for passage in found.passages)
-    assert found.plan["filter"] is None
+    assert found.plan.filter is None
 
 
 def test_an_empty_store_finds_nothing_and_loads_nothing(make_settings: Callable[..., Settings]) -> None:
