@@ -33,7 +33,13 @@ class Stage:
             "found": self.found,
             "note": self.note,
             "passages": [
-                {"id": p.id, "document": p.document, "score": p.score, "relevance": p.relevance, "coverage": p.coverage}
+                {
+                    "id": p.id,
+                    "document": p.document,
+                    "score": p.score,
+                    "relevance": p.relevance,
+                    "coverage": p.coverage,
+                }
                 for p in self.passages
             ],
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-
 from dataclasses import replace
 
 from retrieve.filters import Condition, Filter, MatchAny, MatchValue, Range
@@ -20,7 +19,9 @@ _COMPARED = {
     "cheaper": "money", "more expensive": "money", "pricier": "money", "quicker": "time", "faster": "time", "sooner": "time",
     "heavier": "mass", "lighter": "mass", "taller": "length",
 }  # fmt: skip
-_SKIPPED = frozenset("the a an of is are was were be with at in for to has have had that which than and no not only must should under over".split())
+_SKIPPED = frozenset(
+    ["the", "a", "an", "of", "is", "are", "was", "were", "be", "with", "at", "in", "for", "to", "has", "have", "had", "that", "which", "than", "and", "no", "not", "only", "must", "should", "under", "over"]
+)
 _LISTED = re.compile(r"\s*(?:,|or|and|/|,\s*or|oder|und|ou|et|o|y)\s*")
 _AGED = ("older than", "younger than", "newer than")
 _AGES = frozenset(["age", "year", "old", "experience"])
@@ -29,7 +30,9 @@ REACH = 4
 ENOUGH = 1.0
 
 
-def number_findings(question: Question, spans: Sequence[NumberSpan], fields: Sequence[Field]) -> list[Finding]:
+def number_findings(
+    question: Question, spans: Sequence[NumberSpan], fields: Sequence[Field]
+) -> list[Finding]:
     """The conditions that numbers make, each on the field that it fits best; others are left to the search."""
     found: list[Finding] = []
     for group in _lists(question, spans):
@@ -43,7 +46,9 @@ def number_findings(question: Question, spans: Sequence[NumberSpan], fields: Seq
             field, score = money, ENOUGH
         if field is not None and score >= ENOUGH:
             unit = next((span.unit for span in group if span.unit), None)
-            made = [_finding(question, replace(span, unit=unit), field, min(1.0, score / 2)) for span in group]
+            made = [
+                _finding(question, replace(span, unit=unit), field, min(1.0, score / 2)) for span in group
+            ]
             found += _either([finding for finding in made if finding is not None])
     return found
 
@@ -90,7 +95,8 @@ def _either(findings: list[Finding]) -> list[Finding]:
 def fits_another(question: Question, span: NumberSpan, fields: Sequence[Field]) -> bool:
     """Whether a number that looks like a year is an amount: "1500 words"."""
     return any(
-        _fit(question, span, field) >= ENOUGH and (span.cue or (span.unit_word and field.named_by(span.unit_word)))
+        _fit(question, span, field) >= ENOUGH
+        and (span.cue or (span.unit_word and field.named_by(span.unit_word)))
         for field in fields
         if not field.is_year
     )
@@ -130,14 +136,23 @@ def _within(number: int, span: NumberSpan) -> bool:
 
 
 def _named_after(question: Question, span: NumberSpan, field: Field) -> float:
-    """"4 servings", "10 or more replies", "500 words"."""
+    """ "4 servings", "10 or more replies", "500 words"."""
     place = next((i for i, word in enumerate(question.words) if word.start >= span.number_start), None)
     if place is None:
         return 0.0
-    following = [word for word in question.words[place:] if word.end <= span.word_end + 40 and word.start >= span.number_start]
+    following = [
+        word
+        for word in question.words[place:]
+        if word.end <= span.word_end + 40 and word.start >= span.number_start
+    ]
     best, steps = 0.0, 0
     for word in following:
-        if word.start < span.end and word.norm != span.unit_word or word.norm in _SKIPPED or word.norm in ("or", "more", "less", "fewer"):
+        if (
+            (word.start < span.end
+            and word.norm != span.unit_word)
+            or word.norm in _SKIPPED
+            or word.norm in ("or", "more", "less", "fewer")
+        ):
             continue
         gap = question.folded[span.end : word.start]
         if any(mark in gap for mark in ",;:.!?()"):
@@ -147,21 +162,25 @@ def _named_after(question: Question, span: NumberSpan, field: Field) -> float:
             break
         named = field.named_by(word.norm)
         if named and not (unit_of_word(word.norm) and field.dimension is None and named < 1):
-            best = max(best, named * (1.0 if steps == 1 else 0.8) + (0.4 if named < 1 and steps == 1 else 0.0))
+            best = max(
+                best, named * (1.0 if steps == 1 else 0.8) + (0.4 if named < 1 and steps == 1 else 0.0)
+            )
     return best
 
 
 def _named_before(question: Question, span: NumberSpan, field: Field) -> float:
-    """"rating above 4", "serves 4", "a team of 5"."""
+    """ "rating above 4", "serves 4", "a team of 5"."""
     before = [word for word in question.words if word.end <= span.start]
     best, steps = 0.0, 0
     limit = span.start
     for word in reversed(before):
         gap = question.folded[word.end : limit]
-        if any(mark in gap for mark in ",;.!?()") or re.search(r"\d", word.norm) and steps:
+        if any(mark in gap for mark in ",;.!?()") or (re.search(r"\d", word.norm) and steps):
             break
         limit = word.start
-        if word.norm in _SKIPPED or (not steps and word.norm in field.words and word.norm not in field.telling):
+        if word.norm in _SKIPPED or (
+            not steps and word.norm in field.words and word.norm not in field.telling
+        ):
             continue
         steps += 1
         if steps > REACH:
@@ -177,7 +196,9 @@ def _finding(question: Question, span: NumberSpan, field: Field, confidence: flo
     low, high = (_in_field(value, span.unit, field) for value in (span.low, span.high))
     if (low is None) != (span.low is None) or (high is None) != (span.high is None):
         return None
-    text = question.text[span.start : max(span.end, span.word_end if span.unit or span.unit_word else span.end)]
+    text = question.text[
+        span.start : max(span.end, span.word_end if span.unit or span.unit_word else span.end)
+    ]
     reason = f"{field.name}: “{text.strip()}”"
     place = ((span.start, span.end),)
     if span.value is not None and low is not None:

@@ -116,7 +116,7 @@ _DAY = r"(?P<day>3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th|er|\.)?"
 _DAY2 = r"(?P<day2>3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th|er|\.)?"
 _COUNT = rf"(?P<count>\d{{1,3}}|{_any(_NUMBERS)}(?:\s+of)?)"
 _UNIT = rf"(?P<unit>{_any(_UNITS)}|hours?|stunden|heures|horas){_R}"
-_IN = rf"(?<=\bin )|(?<=\bsince )|(?<=\bfrom )|(?<=\buntil )|(?<=\btill )|(?<=\bbefore )|(?<=\bafter )|(?<=\bduring )|(?<=\bby )|(?<=\bthrough )|(?<=\bto )|(?<=\band )|(?<=\bbetween )|(?<=\bim )|(?<=\bseit )|(?<=\ben )|(?<=\bdepuis )|(?<=\bdesde )|(?<=\bvor )|(?<=\bnach )|(?<=\bor )|(?<=\bof )"
+_IN = r"(?<=\bin )|(?<=\bsince )|(?<=\bfrom )|(?<=\buntil )|(?<=\btill )|(?<=\bbefore )|(?<=\bafter )|(?<=\bduring )|(?<=\bby )|(?<=\bthrough )|(?<=\bto )|(?<=\band )|(?<=\bbetween )|(?<=\bim )|(?<=\bseit )|(?<=\ben )|(?<=\bdepuis )|(?<=\bdesde )|(?<=\bvor )|(?<=\bnach )|(?<=\bor )|(?<=\bof )"
 _LAST = r"(?P<which>last|latest|previous|prior|preceding|this|current|letzte[nrms]?|vergangene[nrms]?|diese[nrms]?|the past|past)"
 
 _TODAY = {"today": 0, "heute": 0, "aujourd'hui": 0, "hoy": 0, "this morning": 0, "tonight": 0,
@@ -148,7 +148,7 @@ _LISTED = re.compile(r"\s*(?:,|and|or|&|/|und|oder|et|ou|y|o|to|-|through|until|
 
 
 def _lend_years(folded: str, found: list[Days]) -> list[Days]:
-    """"Q1 and Q2 2024": both are of 2024."""
+    """ "Q1 and Q2 2024": both are of 2024."""
     for i in range(len(found) - 2, -1, -1):
         here, following = found[i], found[i + 1]
         dated = not (following.year_missing or following.relative or following.bare_year)
@@ -319,7 +319,20 @@ def _ago(match: re.Match[str], today: date) -> Days:
     how = match.groupdict().get("how")
     if how is None:
         return _span(match, day, day + timedelta(days=1), relative=True)
-    if how.startswith(("less", "under", "fewer", "newer", "younger", "no older", "not older", "no more", "at most", "within")):
+    if how.startswith(
+        (
+            "less",
+            "under",
+            "fewer",
+            "newer",
+            "younger",
+            "no older",
+            "not older",
+            "no more",
+            "at most",
+            "within",
+        )
+    ):
         return _span(match, day, today + timedelta(days=1), relative=True, open="recent")
     return _span(match, day, day, relative=True, open="past")
 
@@ -344,7 +357,7 @@ def _postposed(match: re.Match[str], today: date) -> Days | None:
 
 
 def _named_last(match: re.Match[str], today: date) -> Days | None:
-    """"last Friday", "last March", "this summer"."""
+    """ "last Friday", "last March", "this summer"."""
     this, name = match["which"].startswith(("this", "current", "diese")), match["name"]
     if name in _WEEKDAYS:
         if this:
@@ -371,8 +384,8 @@ _READINGS: list[tuple[re.Pattern[str], Reading]] = [
     for pattern, reading in (
         (rf"{_L}(?P<y>[12]\d\d\d)[-/](?P<m>0?[1-9]|1[0-2])[-/](?P<d>3[01]|[12]\d|0?[1-9])(?:t[\d:.]+z?)?{_R}", _iso),
         (rf"(?<![^\W_]|[./])(?P<a>\d{{1,2}})(?P<sep>[./])(?P<b>\d{{1,2}})(?P=sep)(?P<y>\d{{4}}|(?<=/)\d\d){_R}", _slashed),
-        (rf"(?<![^\W_]|[./-])(?P<y>[12]\d\d\d)-(?P<m>0[1-9]|1[0-2])(?![-\w])", _month_year),
-        (rf"(?<![^\W_]|[./-])(?P<m>0?[1-9]|1[0-2])/(?P<y>[12]\d\d\d)(?![/\w])", _month_year),
+        (r"(?<![^\W_]|[./-])(?P<y>[12]\d\d\d)-(?P<m>0[1-9]|1[0-2])(?![-\w])", _month_year),
+        (r"(?<![^\W_]|[./-])(?P<m>0?[1-9]|1[0-2])/(?P<y>[12]\d\d\d)(?![/\w])", _month_year),
         (rf"{_L}(?:(?:on|between|from)\s+(?:the\s+)?)?{_DAY}\s*(?:-|to|and|bis|through|until)\s*{_DAY2}\s+(?:of\s+|de\s+)?{_MONTH}{_OPT_YEAR}", _day),
         (rf"{_L}(?:(?:between|from)\s+)?{_MONTH}\s+{_DAY}\s*(?:-|to|through)\s*{_DAY2}{_R}{_OPT_YEAR}", _day),
         (rf"{_L}{_DAY}\s*(?:of\s+|de\s+)?{_MONTH}{_OPT_YEAR}", _day),

@@ -32,8 +32,7 @@ MAX_VALUE_WORDS = 12
 _AGENTIVE = ("or", "er", "ist", "ant", "ee", "by", "ian")
 _PERSON = re.compile(r"(?:[A-Z][\w'’.-]*\s+){1,2}[A-Z][\w'’-]+")
 _GENERIC = frozenset(
-    "at by is has of in on the a to for date name type id count number no num nr level total max min time size value last first "
-    "current usd eur gbp musd minutes min hours h days ms s kb mb m2 sqm pct percent".split()
+    ["at", "by", "is", "has", "of", "in", "on", "the", "a", "to", "for", "date", "name", "type", "id", "count", "number", "no", "num", "nr", "level", "total", "max", "min", "time", "size", "value", "last", "first", "current", "usd", "eur", "gbp", "musd", "minutes", "min", "hours", "h", "days", "ms", "s", "kb", "mb", "m2", "sqm", "pct", "percent"]
 )
 
 

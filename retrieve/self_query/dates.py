@@ -87,22 +87,22 @@ def _joined(folded: str, found: list[Days], position: int) -> tuple[DateSpan, in
     if following is not None and not here.open and not following.open:
         gap = folded[here.end : following.start]
         opening = None
-        if (match := _BETWEEN.search(before)) and _AND.fullmatch(gap):
-            opening = match
-        elif (match := _FROM.search(before)) and (_TO.fullmatch(gap) or _DASH.fullmatch(gap)):
+        if ((match := _BETWEEN.search(before)) and _AND.fullmatch(gap)) or ((match := _FROM.search(before)) and (_TO.fullmatch(gap) or _DASH.fullmatch(gap))):
             opening = match
         if opening is not None or _DASH.fullmatch(gap):
             here, following = _same_year(folded, here, following)
             if here.first <= following.first:
                 start = opening.start() if opening else here.start
                 both = here.bare_year and following.bare_year
-                span = DateSpan(start, following.end, here.first, following.stop, here.start, both, point=False)
+                span = DateSpan(
+                    start, following.end, here.first, following.stop, here.start, both, point=False
+                )
                 return span, 2
     return _single(folded, here), 1
 
 
 def _same_year(folded: str, left: Days, right: Days) -> tuple[Days, Days]:
-    """"From March to May 2023": what has no year of its own takes the other's."""
+    """ "From March to May 2023": what has no year of its own takes the other's."""
     if left.year_missing and not right.year_missing:
         moved = left.in_year(right.first.year)
         if moved.first > right.first:
@@ -117,16 +117,18 @@ def _same_year(folded: str, left: Days, right: Days) -> tuple[Days, Days]:
 
 
 def _single(folded: str, atom: Days) -> DateSpan:
-    whole = DateSpan(
-        atom.start, atom.end, atom.first, atom.stop, atom.start, atom.bare_year, atom.relative
-    )
+    whole = DateSpan(atom.start, atom.end, atom.first, atom.stop, atom.start, atom.bare_year, atom.relative)
     if atom.open:
         return replace(whole, first=None if atom.open == "past" else atom.first, point=False)
     before = folded[: atom.start]
     op, start = None, atom.start
     for name, pattern in _BEFORE:
         if match := pattern.search(before):
-            if name in ("from",) and match[0].split()[0] in ("from", "des", "ab") and not _is_open(match[0], folded, atom):
+            if (
+                name in ("from",)
+                and match[0].split()[0] in ("from", "des", "ab")
+                and not _is_open(match[0], folded, atom)
+            ):
                 start = match.start()
                 break
             op, start = name, match.start()
@@ -152,6 +154,6 @@ def _is_open(words: str, folded: str, atom: Days) -> bool:
     """Whether "from 2021" means 2021 and later: only where "on" follows, or German "ab" is meant."""
     if words.split()[0] in ("ab", "des"):
         return True
-    return bool(re.match(r"\s*(?:on(?=\s*(?:$|[,.;:?!]))|onwards?(?![^\W_])|forward(?![^\W_]))", folded[atom.end :]))
-
-
+    return bool(
+        re.match(r"\s*(?:on(?=\s*(?:$|[,.;:?!]))|onwards?(?![^\W_])|forward(?![^\W_]))", folded[atom.end :])
+    )

@@ -18,16 +18,22 @@ _OPPOSITES = {
     "available": "sold unavailable taken", "resolved": "unresolved ongoing", "archived": "current live",
 }  # fmt: skip
 _PREFIXES = ("un", "non", "in", "de", "dis")
-_LACKING = frozenset("without no nobody missing lacks lacking lack sans ohne sin kein keine".split())
+_LACKING = frozenset(["without", "no", "nobody", "missing", "lacks", "lacking", "lack", "sans", "ohne", "sin", "kein", "keine"])
 _ASSIGNED = re.compile(r"not (?:yet )?(?:assigned|given|allocated) to (?:a|an|any) ")
-_SKIPPED = frozenset("assigned allocated yet to a an any the is has are was been listed named given known set its of".split())
+_SKIPPED = frozenset(
+    ["assigned", "allocated", "yet", "to", "a", "an", "any", "the", "is", "has", "are", "was", "been", "listed", "named", "given", "known", "set", "its", "of"]
+)
 
 
 def bool_findings(question: Question, fields: Sequence[Field], taken: set[int]) -> list[Finding]:
     """Conditions on bools that a question names: "spicy", "not restated", "no garden"."""
     found = []
     for field in fields:
-        own = [word for word in field.words if word not in ("is", "has", "was", "are", "with", "can", "allows", "allow", "allowed")]
+        own = [
+            word
+            for word in field.words
+            if word not in ("is", "has", "was", "are", "with", "can", "allows", "allow", "allowed")
+        ]
         if not own:
             continue
         for position, word in enumerate(question.words):
@@ -44,7 +50,14 @@ def bool_findings(question: Question, fields: Sequence[Field], taken: set[int]) 
             start = question.words[position].start if negator is None else question.words[negator].start
             place = (start, question.words[last].end)
             text = question.text[slice(*place)]
-            found.append(Finding(MatchValue(field.name, truth), (place,), 0.8, f"{field.name} is {str(truth).lower()}: “{text}”"))
+            found.append(
+                Finding(
+                    MatchValue(field.name, truth),
+                    (place,),
+                    0.8,
+                    f"{field.name} is {str(truth).lower()}: “{text}”",
+                )
+            )
             taken.update(range(position, last + 1))
             break
     return found
@@ -80,7 +93,20 @@ def _said_of_documents(question: Question, first: int, last: int, taken: set[int
     word = question.words[first].norm
     following = question.words[last + 1].norm if last + 1 < len(question.words) else ""
     earlier = question.words[first - 1].norm if first else ""
-    if following in DOCUMENTS or earlier in ("not", "non", "no", "without", "are", "were", "with", "is", "been", "be", "and", "only"):
+    if following in DOCUMENTS or earlier in (
+        "not",
+        "non",
+        "no",
+        "without",
+        "are",
+        "were",
+        "with",
+        "is",
+        "been",
+        "be",
+        "and",
+        "only",
+    ):
         if not (question.asks and earlier in ("is", "are") and word in common_words()):
             return True
     if last > first or last + 1 in taken or first - 1 in taken:
@@ -129,4 +155,7 @@ def _lacking(question: Question, field: Field, taken: set[int]) -> tuple[int, in
 
 def _is_agent_word(word: str, field: Field) -> bool:
     """ "signatory" for ``signedBy``: the person of the field's verb."""
-    return any(len(own) > 3 and word.startswith(own[:4]) and word.endswith(("or", "er", "ee", "ory", "ist")) for own in field.words)
+    return any(
+        len(own) > 3 and word.startswith(own[:4]) and word.endswith(("or", "er", "ee", "ory", "ist"))
+        for own in field.words
+    )

@@ -12,48 +12,37 @@ Role = Literal["agent", "source", "title", "about"]
 called, or what it is about."""
 
 AGENTS = frozenset(
-    "author authors writer writers byline creator creators reporter journalist columnist editor owner assignee assigned "
-    "agent reviewer reviewers contact manager lead committer maintainer director artist composer recruiter speaker "
-    "presenter chef cook investigator commander responder seller realtor broker requester analyst auditor signed signer "
-    "signatory host maker painter sculptor designer architect printmaker potter curator donor translator illustrator photographer supervisor advisor sponsor handler developer engineer submitter "
-    "approver approved attendee judge captain coach referee doctor physician teacher instructor lecturer tutor attorney lawyer"
-    "counsel inventor inventors applicant applicants sender recipient from to cc organizer organiser chair secretary guest guests player players actor actors"
-    "cast singer narrator producer sponsor user person people name_of".split()
+    ["author", "authors", "writer", "writers", "byline", "creator", "creators", "reporter", "journalist", "columnist", "editor", "owner", "assignee", "assigned", "agent", "reviewer", "reviewers", "contact", "manager", "lead", "committer", "maintainer", "director", "artist", "composer", "recruiter", "speaker", "presenter", "chef", "cook", "investigator", "commander", "responder", "seller", "realtor", "broker", "requester", "analyst", "auditor", "signed", "signer", "signatory", "host", "maker", "painter", "sculptor", "designer", "architect", "printmaker", "potter", "curator", "donor", "translator", "illustrator", "photographer", "supervisor", "advisor", "sponsor", "handler", "developer", "engineer", "submitter", "approver", "approved", "attendee", "judge", "captain", "coach", "referee", "doctor", "physician", "teacher", "instructor", "lecturer", "tutor", "attorney", "lawyercounsel", "inventor", "inventors", "applicant", "applicants", "sender", "recipient", "from", "to", "cc", "organizer", "organiser", "chair", "secretary", "guest", "guests", "player", "players", "actor", "actorscast", "singer", "narrator", "producer", "sponsor", "user", "person", "people", "name_of"]
 )
 SOURCES = frozenset(
-    "source publisher outlet site website newspaper magazine journal venue conference channel feed domain publication "
-    "agency press blog podcast proceedings studio".split()
+    ["source", "publisher", "outlet", "site", "website", "newspaper", "magazine", "journal", "venue", "conference", "channel", "feed", "domain", "publication", "agency", "press", "blog", "podcast", "proceedings", "studio"]
 )
 COMPANIES = frozenset(
-    "carrier manufacturer supplier provider publisher customer dealer employer retailer insurer operator bidder tenderer contractor vendor "
-    "buyer purchaser partner competitor reseller distributor importer exporter".split()
+    ["carrier", "manufacturer", "supplier", "provider", "publisher", "customer", "dealer", "employer", "retailer", "insurer", "operator", "bidder", "tenderer", "contractor", "vendor", "buyer", "purchaser", "partner", "competitor", "reseller", "distributor", "importer", "exporter"]
 )
 TITLES = frozenset(
-    "title name heading headline subject summary description abstract url uri link slug id identifier path file filename "
-    "text body content doi isbn hash sku number key email phone".split()
+    ["title", "name", "heading", "headline", "subject", "summary", "description", "abstract", "url", "uri", "link", "slug", "id", "identifier", "path", "file", "filename", "text", "body", "content", "doi", "isbn", "hash", "sku", "number", "key", "email", "phone"]
 )
 
 MAKING: dict[str, frozenset[str]] = {
     # Verbs that tie a person or source to a document, and the words that fields have for them.
-    "write": frozenset("write writes wrote written writing pen penned schrieb schreibt geschrieben ecrit ecrite ecrits escrito escribio escribe".split()),
-    "report": frozenset("report reports reported reporting raised raise submit submits submitted filed file files opened open complained logged lodged requested gemeldet".split()),
-    "say": frozenset("say says said claim claims claimed argue argues argued state stated mention mentions mentioned think thinks thought explain explains explained cover covers covered covering "
-                     "describe describes described discuss discusses discussed publish publishes published publishing post posts posted print printed ran run carried quote quoted note notes noted "
-                     "suggest suggests suggested recommend recommends recommended reveal revealed investigate investigated tell tells told sagt sagte berichtet berichtete veroffentlicht dit publie dice dijo publico publicado disclose disclosed".split()),
-    "assign": frozenset("assign assigned assigns handle handles handled handling working works worked owned".split()),
-    "create": frozenset("create created creates make made makes build built upload uploaded add added author authored commit committed commits".split()),
-    "review": frozenset("review reviewed reviews approve approved approves check checked audited audit".split()),
-    "direct": frozenset("direct directed directs film filmed shoot shot".split()),
-    "sign": frozenset("sign signed signs".split()),
-    "edit": frozenset("edit edited edits modify modified modifies change changed touch touched update updated last-touched maintain maintained maintains".split()),
-    "lead": frozenset("lead leads led manage managed manages run runs ran supervise supervised head headed coordinated coordinate command commanded".split()),
-    "send": frozenset("send sends sent mail mailed email emailed forwarded gesendet envoye".split()),
-    "present": frozenset("present presented presents speak spoke speaks gave give talk".split()),
-    "cook": frozenset("cook cooked cooks".split()),
-    "sell": frozenset("sell sells sold list listed lists offer offered offers sellers".split()),
-    "paint": frozenset("paint painted paints compose composed sculpted designed drawn carved photographed engraved".split()),
-    "host": frozenset("host hosted hosts".split()),
-    "close": frozenset("close closed closes resolve resolved resolves fix fixed fixes solve solved settle settled".split()),
+    "write": frozenset(["write", "writes", "wrote", "written", "writing", "pen", "penned", "schrieb", "schreibt", "geschrieben", "ecrit", "ecrite", "ecrits", "escrito", "escribio", "escribe"]),
+    "report": frozenset(["report", "reports", "reported", "reporting", "raised", "raise", "submit", "submits", "submitted", "filed", "file", "files", "opened", "open", "complained", "logged", "lodged", "requested", "gemeldet"]),
+    "say": frozenset(["say", "says", "said", "claim", "claims", "claimed", "argue", "argues", "argued", "state", "stated", "mention", "mentions", "mentioned", "think", "thinks", "thought", "explain", "explains", "explained", "cover", "covers", "covered", "covering", "describe", "describes", "described", "discuss", "discusses", "discussed", "publish", "publishes", "published", "publishing", "post", "posts", "posted", "print", "printed", "ran", "run", "carried", "quote", "quoted", "note", "notes", "noted", "suggest", "suggests", "suggested", "recommend", "recommends", "recommended", "reveal", "revealed", "investigate", "investigated", "tell", "tells", "told", "sagt", "sagte", "berichtet", "berichtete", "veroffentlicht", "dit", "publie", "dice", "dijo", "publico", "publicado", "disclose", "disclosed"]),
+    "assign": frozenset(["assign", "assigned", "assigns", "handle", "handles", "handled", "handling", "working", "works", "worked", "owned"]),
+    "create": frozenset(["create", "created", "creates", "make", "made", "makes", "build", "built", "upload", "uploaded", "add", "added", "author", "authored", "commit", "committed", "commits"]),
+    "review": frozenset(["review", "reviewed", "reviews", "approve", "approved", "approves", "check", "checked", "audited", "audit"]),
+    "direct": frozenset(["direct", "directed", "directs", "film", "filmed", "shoot", "shot"]),
+    "sign": frozenset(["sign", "signed", "signs"]),
+    "edit": frozenset(["edit", "edited", "edits", "modify", "modified", "modifies", "change", "changed", "touch", "touched", "update", "updated", "last-touched", "maintain", "maintained", "maintains"]),
+    "lead": frozenset(["lead", "leads", "led", "manage", "managed", "manages", "run", "runs", "ran", "supervise", "supervised", "head", "headed", "coordinated", "coordinate", "command", "commanded"]),
+    "send": frozenset(["send", "sends", "sent", "mail", "mailed", "email", "emailed", "forwarded", "gesendet", "envoye"]),
+    "present": frozenset(["present", "presented", "presents", "speak", "spoke", "speaks", "gave", "give", "talk"]),
+    "cook": frozenset(["cook", "cooked", "cooks"]),
+    "sell": frozenset(["sell", "sells", "sold", "list", "listed", "lists", "offer", "offered", "offers", "sellers"]),
+    "paint": frozenset(["paint", "painted", "paints", "compose", "composed", "sculpted", "designed", "drawn", "carved", "photographed", "engraved"]),
+    "host": frozenset(["host", "hosted", "hosts"]),
+    "close": frozenset(["close", "closed", "closes", "resolve", "resolved", "resolves", "fix", "fixed", "fixes", "solve", "solved", "settle", "settled"]),
 }  # fmt: skip
 FIELD_VERBS: dict[str, str] = {
     # Words in field names -> the verbs above that point to them first.
@@ -69,27 +58,7 @@ FIELD_VERBS: dict[str, str] = {
 }  # fmt: skip
 
 DOCUMENTS = frozenset(
-    "article articles report reports paper papers post posts story stories news piece pieces coverage document documents doc docs file files page "
-    "pages note notes ticket tickets issue issues bug bugs case cases request requests recipe recipes dish dishes meal meals filing filings statement "
-    "statements job jobs position positions posting postings role roles vacancy vacancies opening openings listing listings house houses home homes "
-    "apartment apartments flat flats property properties book books film films movie movies novel novels painting paintings work works record records "
-    "entry entries incident incidents outage outages postmortem postmortems trial trials study studies email emails mail mails message messages memo "
-    "memos contract contracts invoice invoices order orders product products item items function functions class classes script scripts test tests "
-    "meeting meetings minutes transcript transcripts review reviews interview interviews letter letters event events course courses talk talks "
-    "presentation presentations patent patents song songs album albums blog blogs thread threads longread longreads reporting analysis analyses column "
-    "columns editorial editorials feature features essay essays publication publications preprint preprints thesis reads read material materials "
-    "complaint complaints answer answers text texts source sources version versions exhibit exhibits object objects artwork artworks print prints "
-    "artikel bericht berichte rezept rezepte dokument dokumente beitrag beitrage meldung meldungen wohnung wohnungen stelle stellen buch bucher filme "
-    "articles rapport rapports recette recettes documents livres offre offres annonce annonces billets "
-    "articulo articulos informe informes receta recetas documento documentos libro libros noticia noticias oferta ofertas pelicula peliculas "
-    "code scripts implementation implementations library libraries snippet snippets gift gifts acquisition acquisitions place places boxes "
-    "pictures picture photographs photograph photos photo drawings drawing "
-    "decision decisions judgment judgments judgement judgements ruling rulings verdict verdicts opinion opinions episode episodes lecture lectures "
-    "video videos session sessions hearing hearings match matches game games lesson lessons application applications submission submissions "
-    "agreement agreements policy policies speech speeches announcement announcements release releases podcasts podcast shows show "
-    "car cars vehicle vehicles van vans bike bikes conversation conversations discussion discussions comment comments question questions "
-    "experiment experiments survey surveys guide guides tutorial tutorials exercise exercises invention inventions hotel hotels restaurant restaurants "
-    "anything everything something things stuff those ones any all alles etwas tout todo algo".split()
+    ["article", "articles", "report", "reports", "paper", "papers", "post", "posts", "story", "stories", "news", "piece", "pieces", "coverage", "document", "documents", "doc", "docs", "file", "files", "page", "pages", "note", "notes", "ticket", "tickets", "issue", "issues", "bug", "bugs", "case", "cases", "request", "requests", "recipe", "recipes", "dish", "dishes", "meal", "meals", "filing", "filings", "statement", "statements", "job", "jobs", "position", "positions", "posting", "postings", "role", "roles", "vacancy", "vacancies", "opening", "openings", "listing", "listings", "house", "houses", "home", "homes", "apartment", "apartments", "flat", "flats", "property", "properties", "book", "books", "film", "films", "movie", "movies", "novel", "novels", "painting", "paintings", "work", "works", "record", "records", "entry", "entries", "incident", "incidents", "outage", "outages", "postmortem", "postmortems", "trial", "trials", "study", "studies", "email", "emails", "mail", "mails", "message", "messages", "memo", "memos", "contract", "contracts", "invoice", "invoices", "order", "orders", "product", "products", "item", "items", "function", "functions", "class", "classes", "script", "scripts", "test", "tests", "meeting", "meetings", "minutes", "transcript", "transcripts", "review", "reviews", "interview", "interviews", "letter", "letters", "event", "events", "course", "courses", "talk", "talks", "presentation", "presentations", "patent", "patents", "song", "songs", "album", "albums", "blog", "blogs", "thread", "threads", "longread", "longreads", "reporting", "analysis", "analyses", "column", "columns", "editorial", "editorials", "feature", "features", "essay", "essays", "publication", "publications", "preprint", "preprints", "thesis", "reads", "read", "material", "materials", "complaint", "complaints", "answer", "answers", "text", "texts", "source", "sources", "version", "versions", "exhibit", "exhibits", "object", "objects", "artwork", "artworks", "print", "prints", "artikel", "bericht", "berichte", "rezept", "rezepte", "dokument", "dokumente", "beitrag", "beitrage", "meldung", "meldungen", "wohnung", "wohnungen", "stelle", "stellen", "buch", "bucher", "filme", "articles", "rapport", "rapports", "recette", "recettes", "documents", "livres", "offre", "offres", "annonce", "annonces", "billets", "articulo", "articulos", "informe", "informes", "receta", "recetas", "documento", "documentos", "libro", "libros", "noticia", "noticias", "oferta", "ofertas", "pelicula", "peliculas", "code", "scripts", "implementation", "implementations", "library", "libraries", "snippet", "snippets", "gift", "gifts", "acquisition", "acquisitions", "place", "places", "boxes", "pictures", "picture", "photographs", "photograph", "photos", "photo", "drawings", "drawing", "decision", "decisions", "judgment", "judgments", "judgement", "judgements", "ruling", "rulings", "verdict", "verdicts", "opinion", "opinions", "episode", "episodes", "lecture", "lectures", "video", "videos", "session", "sessions", "hearing", "hearings", "match", "matches", "game", "games", "lesson", "lessons", "application", "applications", "submission", "submissions", "agreement", "agreements", "policy", "policies", "speech", "speeches", "announcement", "announcements", "release", "releases", "podcasts", "podcast", "shows", "show", "car", "cars", "vehicle", "vehicles", "van", "vans", "bike", "bikes", "conversation", "conversations", "discussion", "discussions", "comment", "comments", "question", "questions", "experiment", "experiments", "survey", "surveys", "guide", "guides", "tutorial", "tutorials", "exercise", "exercises", "invention", "inventions", "hotel", "hotels", "restaurant", "restaurants", "anything", "everything", "something", "things", "stuff", "those", "ones", "any", "all", "alles", "etwas", "tout", "todo", "algo"]
 )
 
 CONCEPTS: tuple[frozenset[str], ...] = tuple(

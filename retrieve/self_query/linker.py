@@ -18,8 +18,8 @@ from retrieve.filters import Condition, Filter, MatchAny, MatchValue
 from retrieve.self_query.amounts import fits_another, number_findings
 from retrieve.self_query.catalog import Catalog, Field
 from retrieve.self_query.dates import DateSpan, read_dates
-from retrieve.self_query.lexicon import DOCUMENTS
 from retrieve.self_query.flags import bool_findings, empty_findings
+from retrieve.self_query.lexicon import DOCUMENTS
 from retrieve.self_query.mentions import Mention, ValueIndex
 from retrieve.self_query.moments import date_findings, verbs_of_dates
 from retrieve.self_query.negation import is_negated_after, negator_before
@@ -29,8 +29,10 @@ from retrieve.self_query.question import Question
 from retrieve.self_query.support import ENOUGH, support
 from retrieve.self_query.text import clean, common_words, words
 
-_CONNECTORS = frozenset("or and and/or nor & oder und et ou y o".split())
-_BETWEEN_MEMBERS = _CONNECTORS | frozenset("the a an by from in of tagged both either neither with not".split())
+_CONNECTORS = frozenset(["or", "and", "and/or", "nor", "&", "oder", "und", "et", "ou", "y", "o"])
+_BETWEEN_MEMBERS = _CONNECTORS | frozenset(
+    ["the", "a", "an", "by", "from", "in", "of", "tagged", "both", "either", "neither", "with", "not"]
+)
 _RANKS = {"exact": 4, "alias": 3, "part": 2, "initials": 1}
 _NO_RANKS: Mapping[str, int] = MappingProxyType({})
 
@@ -88,7 +90,9 @@ class Linker:
 
     def _is_amount(self, question: Question, span: DateSpan, fields: Sequence[Field]) -> bool:
         numbers = read_numbers(question.folded)
-        here = [number for number in numbers if number.number_start < span.end and span.atom_start < number.end]
+        here = [
+            number for number in numbers if number.number_start < span.end and span.atom_start < number.end
+        ]
         return any(fits_another(question, number, fields) for number in here)
 
     def _covered(self, question: Question, start: int, end: int, taken: set[int]) -> bool:
@@ -116,7 +120,11 @@ class Linker:
         verbs: set[int],
     ) -> bool:
         here = item.mention
-        rivals = [other.mention for other in kept if other.mention.first <= here.last and here.first <= other.mention.last]
+        rivals = [
+            other.mention
+            for other in kept
+            if other.mention.first <= here.last and here.first <= other.mention.last
+        ]
         if rivals:
             return False
         start, end = question.words[here.first].start, question.words[here.last].end
@@ -239,7 +247,11 @@ def _alternatives(question: Question, group: Sequence[_Scored]) -> list[list[_Sc
     first, last = group[0].mention.last, group[-1].mention.first
     between = {word.norm for word in question.words[first + 1 : last]}
     negated = negator_before(question, group[0].mention.first, field) is not None
-    if negated or between & {"or", "nor", "oder", "ou", "o"} or "/" in question.folded[question.words[first].end : question.words[last].start]:
+    if (
+        negated
+        or between & {"or", "nor", "oder", "ou", "o"}
+        or "/" in question.folded[question.words[first].end : question.words[last].start]
+    ):
         return [list(group)]
     return [[item] for item in group]
 
@@ -247,9 +259,13 @@ def _alternatives(question: Question, group: Sequence[_Scored]) -> list[list[_Sc
 def _finding(question: Question, group: Sequence[_Scored], negator: int | None) -> Finding:
     field = group[0].mention.field
     values = sorted({value for item in group for value in item.mention.values})
-    condition: Condition = MatchValue(field.name, values[0]) if len(values) == 1 else MatchAny(field.name, tuple(values))
+    condition: Condition = (
+        MatchValue(field.name, values[0]) if len(values) == 1 else MatchAny(field.name, tuple(values))
+    )
     spans = tuple((question.words[i.mention.first].start, question.words[i.mention.last].end) for i in group)
-    negated = negator is not None or is_negated_after(question, group[0].mention.first, group[-1].mention.last)
+    negated = negator is not None or is_negated_after(
+        question, group[0].mention.first, group[-1].mention.last
+    )
     if negator is not None:
         spans = ((question.words[negator].start, spans[0][1]), *spans[1:])
     said = ", ".join(f"“{question.text[start:end]}”" for start, end in spans)
@@ -288,7 +304,9 @@ def without(question: Question, places: Sequence[tuple[int, int]]) -> str:
     return " ".join(text.split()) if telling else question.text.strip()
 
 
-_PREPOSITION = re.compile(r"(?<![^\W_])(?:by|from|in|of|at|on|for|with|since|von|aus|im|par|de|por|written by)\s*$", re.I)
+_PREPOSITION = re.compile(
+    r"(?<![^\W_])(?:by|from|in|of|at|on|for|with|since|von|aus|im|par|de|por|written by)\s*$", re.I
+)
 
 
 def _first(condition: MatchValue | MatchAny) -> object:

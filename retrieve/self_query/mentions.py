@@ -19,8 +19,12 @@ from retrieve.self_query.text import Word, common_words, is_common, stem, stems
 How = Literal["exact", "alias", "part", "initials"]
 Key = tuple[str, ...]
 
-_SMALL_WORDS = frozenset("of and the for a an on in at to de la le du des und der die das and y e dr mr mrs ms prof st sir".split())
-_SUFFIXES = frozenset("inc corp corporation ltd llc gmbh ag plc co company sa se holding holdings group".split())
+_SMALL_WORDS = frozenset(
+    ["of", "and", "the", "for", "a", "an", "on", "in", "at", "to", "de", "la", "le", "du", "des", "und", "der", "die", "das", "and", "y", "e", "dr", "mr", "mrs", "ms", "prof", "st", "sir"]
+)
+_SUFFIXES = frozenset(
+    ["inc", "corp", "corporation", "ltd", "llc", "gmbh", "ag", "plc", "co", "company", "sa", "se", "holding", "holdings", "group"]
+)
 MIN_TYPO, LONG_TYPO = 4, 8
 """Letters of a word in which one, or two, may be wrong."""
 FREQUENT = 16_000
@@ -62,7 +66,9 @@ class ValueIndex:
             for alias, value in field.value_aliases:
                 if key := stems(alias):
                     self._aliases[key].append((field, value))
-        self._words = {word for key in self._whole for word in key} | {w for key in self._aliases for w in key}
+        self._words = {word for key in self._whole for word in key} | {
+            w for key in self._aliases for w in key
+        }
         for word in self._words:
             self._by_length[len(word)].add(word)
 
@@ -164,7 +170,8 @@ def _mentions(
     for field, value in hits:
         grouped.setdefault(field.name, (field, set()))[1].add(value)
     return [
-        Mention(first, last, field, tuple(sorted(values)), how, common=common) for field, values in grouped.values()
+        Mention(first, last, field, tuple(sorted(values)), how, common=common)
+        for field, values in grouped.values()
     ]
 
 

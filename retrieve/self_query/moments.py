@@ -26,7 +26,9 @@ NEAR = 6
 """Words before a date in which a verb may tell its field."""
 
 
-def date_findings(question: Question, spans: Sequence[DateSpan], catalog: Catalog, today: date) -> list[Finding]:
+def date_findings(
+    question: Question, spans: Sequence[DateSpan], catalog: Catalog, today: date
+) -> list[Finding]:
     """The conditions that dates make; a date that belongs to the matter of the question makes none."""
     moments, years = catalog.of_type("datetime"), [field for field in catalog.fields if field.is_year]
     found: list[tuple[Field, DateSpan, Condition, float]] = []
@@ -44,7 +46,11 @@ def date_findings(question: Question, spans: Sequence[DateSpan], catalog: Catalo
 
 
 def _field_for(
-    question: Question, span: DateSpan, spans: Sequence[DateSpan], moments: Sequence[Field], years: Sequence[Field]
+    question: Question,
+    span: DateSpan,
+    spans: Sequence[DateSpan],
+    moments: Sequence[Field],
+    years: Sequence[Field],
 ) -> tuple[Field, bool] | None:
     """The field, and whether the question's words point to it."""
     near = _words_near(question, span, spans)
@@ -73,7 +79,17 @@ def _pointing(near: Sequence[tuple[int, str]], field: Field) -> float:
             score = 1.0
         elif any(set(field.words) & names and word in verbs for names, verbs in DATE_VERBS):
             score = 0.8
-        elif field.is_year and word in ("fiscal", "fy", "year", "revenue", "revenues", "sales", "profit", "geschaftsjahr", "exercice"):
+        elif field.is_year and word in (
+            "fiscal",
+            "fy",
+            "year",
+            "revenue",
+            "revenues",
+            "sales",
+            "profit",
+            "geschaftsjahr",
+            "exercice",
+        ):
             score = 0.5
         if score:
             best = max(best, score - 0.05 * distance)
@@ -140,7 +156,9 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
     if _is_implausible(span, field) or _CLAUSE.search(before):
         return True
     latest = span.stop - timedelta(days=1) if span.stop else span.first
-    if not span.relative and ((span.first or date.min) > today or (span.first is None and latest and latest.year > today.year)):
+    if not span.relative and (
+        (span.first or date.min) > today or (span.first is None and latest and latest.year > today.year)
+    ):
         return True  # nothing was written yet
     match = _OF.search(before)
     if not match or not span.bare_year or match["noun"] in DOCUMENTS:
@@ -148,8 +166,12 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
     return not field.is_year or not (field.named_by(match["noun"]) or match["noun"] in _REPORTED)
 
 
-_CLAUSE = re.compile(r"(?<=[^\W_]\s)(?:that|which|who|where|when)\s+(?:[^\W\d_]+\s+){1,5}(?:in|on|of|since|before|after|until|by)\s+$")
-_REPORTED = frozenset("fiscal revenue revenues sales profit results figures numbers end start beginning".split())
+_CLAUSE = re.compile(
+    r"(?<=[^\W_]\s)(?:that|which|who|where|when)\s+(?:[^\W\d_]+\s+){1,5}(?:in|on|of|since|before|after|until|by)\s+$"
+)
+_REPORTED = frozenset(
+    ["fiscal", "revenue", "revenues", "sales", "profit", "results", "figures", "numbers", "end", "start", "beginning"]
+)
 SLACK = 5
 """Years before the first date that was seen in which dates are still believed to tell of documents."""
 
@@ -165,8 +187,7 @@ def _is_implausible(span: DateSpan, field: Field) -> bool:
 
 
 _AFTER_DATES = frozenset(
-    "about on regarding concerning that which who and or but in by from with where how what did do does is are was were for to of mention mentions say says the a an "
-    "uber sur sobre mit von de".split()
+    ["about", "on", "regarding", "concerning", "that", "which", "who", "and", "or", "but", "in", "by", "from", "with", "where", "how", "what", "did", "do", "does", "is", "are", "was", "were", "for", "to", "of", "mention", "mentions", "say", "says", "the", "a", "an", "uber", "sur", "sobre", "mit", "von", "de"]
 )
 
 

@@ -9,18 +9,15 @@ from retrieve.self_query.lexicon import DOCUMENTS, MAKING
 from retrieve.self_query.question import Question
 
 _SINGLE = frozenset(
-    "not except excluding excludes exclude without no non nor neither minus outside isn aren wasn weren mustn shouldn nothing none don doesn didn haven hasn never "
-    "ohne nicht ausser kein keine keinen sauf excepte hors sans pas sin excepto salvo menos unlike besides but nobody".split()
+    ["not", "except", "excluding", "excludes", "exclude", "without", "no", "non", "nor", "neither", "minus", "outside", "isn", "aren", "wasn", "weren", "mustn", "shouldn", "nothing", "none", "don", "doesn", "didn", "haven", "hasn", "never", "ohne", "nicht", "ausser", "kein", "keine", "keinen", "sauf", "excepte", "hors", "sans", "pas", "sin", "excepto", "salvo", "menos", "unlike", "besides", "but", "nobody"]
 )
 _PAIRS = {("other", "than"), ("apart", "from"), ("aside", "from"), ("rather", "than"), ("instead", "of"), ("anything", "but"),
           ("anyone", "but"), ("everything", "but"), ("everyone", "but"), ("all", "but"), ("anywhere", "but"), ("somewhere", "but"), ("nothing", "but"), ("any", "but"), ("different", "from"), ("as", "opposed"), ("leave", "out"), ("leaving", "out")}  # fmt: skip
 _ALONE_TOO_WEAK = frozenset(["but", "besides"])
 _PASSED = frozenset(
-    "by from in of for to at on with the a an any either those these ones t is are was were be been being have has had that which who "
-    "tagged labelled labeled written filed published posted created assigned headquartered based listed located owned made using containing "
-    "von vom aus de du des la le les el los las der die das den dem par por en im something anything someone anyone anybody people what whatever through via include includes included including contain contains need needs use uses do does did go went gone come came play played".split()
+    ["by", "from", "in", "of", "for", "to", "at", "on", "with", "the", "a", "an", "any", "either", "those", "these", "ones", "t", "is", "are", "was", "were", "be", "been", "being", "have", "has", "had", "that", "which", "who", "tagged", "labelled", "labeled", "written", "filed", "published", "posted", "created", "assigned", "headquartered", "based", "listed", "located", "owned", "made", "using", "containing", "von", "vom", "aus", "de", "du", "des", "la", "le", "les", "el", "los", "las", "der", "die", "das", "den", "dem", "par", "por", "en", "im", "something", "anything", "someone", "anyone", "anybody", "people", "what", "whatever", "through", "via", "include", "includes", "included", "including", "contain", "contains", "need", "needs", "use", "uses", "do", "does", "did", "go", "went", "gone", "come", "came", "play", "played"]
 )
-_TITLES = frozenset("dr mr mrs ms prof st".split())
+_TITLES = frozenset(["dr", "mr", "mrs", "ms", "prof", "st"])
 REACH = 6
 
 
@@ -60,7 +57,13 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
             return at  # "any show but ..."
         if word in _ALONE_TOO_WEAK:
             return None
-        passes = word in _PASSED or word in _TITLES or word in DOCUMENTS or field.named_by(word) or any(word in forms for forms in MAKING.values())
+        passes = (
+            word in _PASSED
+            or word in _TITLES
+            or word in DOCUMENTS
+            or field.named_by(word)
+            or any(word in forms for forms in MAKING.values())
+        )
         if not passes:
             return None
         at -= 1

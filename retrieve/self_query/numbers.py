@@ -36,7 +36,7 @@ _CURRENCY = r"us\$|[$€£¥]|usd|eur|gbp|chf"
 _DIGITS = r"\d+(?:[,.' ]\d{3})*(?:[.,]\d+)?"
 _ANY_SMALL = "|".join(sorted(_SMALL, key=len, reverse=True))
 _ANY_SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
-_ARTICLES = frozenset("a an ein eine einem einer un une una".split())
+_ARTICLES = frozenset(["a", "an", "ein", "eine", "einem", "einer", "un", "une", "una"])
 _NUMBER = re.compile(
     rf"(?<![^\W_]|[.#@])(?P<currency>(?:{_CURRENCY})\s?)?"
     rf"(?:(?P<quarter>a quarter of an?|quarter of an?|eine viertel)(?=\s)|(?P<half>half an?|half|eine halbe|une demi-?|media)(?=\s)|(?P<digits>{_DIGITS})|(?:an?\s+(?=dozen))?(?P<word>(?:{_ANY_SMALL})(?:-(?:{_ANY_SMALL}))?(?![^\W_])))"
@@ -61,7 +61,7 @@ _CLOSINGS = (
 _RATE = re.compile(r"(?:\d|[€$£]|k|euros?|dollars?|pounds?|usd|eur|gbp|times?|once)\s+$")
 _BETWEEN = re.compile(r"(?<![^\W_])(?:between|zwischen|entre|from|von|de)\s+(?:the\s+)?$")
 _JOIN = re.compile(r"\s*(?:and|und|et|y|to|bis|a|-)\s*")
-_NOT_UNITS = frozenset("or and to in of on at by for from with the a is are was were that which who per tops max up plus about".split())  # fmt: skip
+_NOT_UNITS = frozenset(["or", "and", "to", "in", "of", "on", "at", "by", "for", "from", "with", "the", "a", "is", "are", "was", "were", "that", "which", "who", "per", "tops", "max", "up", "plus", "about"])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,11 @@ def _numbers(folded: str) -> Iterator[NumberSpan]:
 
 def _unit_word(match: re.Match[str]) -> tuple[str, int, int]:
     """The word after the number, the number's end, and the word's."""
-    groups = [name for name in ("digits", "word", "half", "quarter", "and_half", "scale", "more", "percent") if match[name]]
+    groups = [
+        name
+        for name in ("digits", "word", "half", "quarter", "and_half", "scale", "more", "percent")
+        if match[name]
+    ]
     end = max(match.end(name) for name in groups)
     word = match["unit"] or ""
     if not word or word in _NOT_UNITS:
@@ -149,7 +153,11 @@ def _value(match: re.Match[str]) -> float | None:
     if match["and_half"]:
         return (_parse(match["digits"]) or 0.0 if match["digits"] else _SMALL.get(match["word"], 0.0)) + 0.5
     if match["word"]:
-        return sum(_SMALL[part] for part in match["word"].split("-")) if match["word"] not in _SMALL else _SMALL[match["word"]]
+        return (
+            sum(_SMALL[part] for part in match["word"].split("-"))
+            if match["word"] not in _SMALL
+            else _SMALL[match["word"]]
+        )
     return _parse(match["digits"])
 
 
@@ -168,7 +176,7 @@ def _parse(digits: str) -> float | None:
 
 
 def _joined(folded: str, left: NumberSpan, right: NumberSpan) -> NumberSpan | None:
-    """"between 3 and 5", "3 to 5", "3-5"."""
+    """ "between 3 and 5", "3 to 5", "3-5"."""
     gap = folded[left.end : right.number_start]
     opening = _BETWEEN.search(folded[: left.number_start])
     if not _JOIN.fullmatch(gap) or not (opening or gap.strip() in ("to", "-", "bis")):
@@ -181,11 +189,20 @@ def _joined(folded: str, left: NumberSpan, right: NumberSpan) -> NumberSpan | No
         return None
     start = opening.start() if opening else left.start
     unit = right.unit or left.unit
-    return replace(right, start=start, low=low * scale, high=high, unit=unit, number_start=left.number_start, cue="between")
+    return replace(
+        right,
+        start=start,
+        low=low * scale,
+        high=high,
+        unit=unit,
+        number_start=left.number_start,
+        cue="between",
+    )
 
 
 def _shared_scale(folded: str, left: NumberSpan, right: NumberSpan) -> float:
-    """"between 100 and 750 million" means 100 million."""
+    """ "between 100 and 750 million" means 100 million."""
+
     def scale(span: NumberSpan) -> float:
         match = _NUMBER.match(folded, span.number_start)
         factor = 1.0
@@ -205,13 +222,23 @@ def _compared(folded: str, span: NumberSpan) -> NumberSpan:
         match = pattern.search(before)
         if match:
             cue = match[0].strip()
-            if op == "gte" and cue in ("from", "ab") and not re.match(r"\s*(?:on|up|upwards?)(?![^\W_])", folded[span.end :]) and not (span.unit or span.unit_word):
+            if (
+                op == "gte"
+                and cue in ("from", "ab")
+                and not re.match(r"\s*(?:on|up|upwards?)(?![^\W_])", folded[span.end :])
+                and not (span.unit or span.unit_word)
+            ):
                 break
             return replace(_bounded(span, op, value), start=match.start(), cue=cue)
     for op, pattern in _CLOSINGS:
         for end in (span.end, span.word_end):
             if match := pattern.match(folded, end):
-                return replace(_bounded(span, op, value), end=match.end(), word_end=max(match.end(), span.word_end), cue=match[0].strip())
+                return replace(
+                    _bounded(span, op, value),
+                    end=match.end(),
+                    word_end=max(match.end(), span.word_end),
+                    cue=match[0].strip(),
+                )
     return span
 
 

@@ -10,10 +10,9 @@ from retrieve.self_query.text import Word, fold, words
 
 _QUOTED = re.compile(r"\"[^\"]+\"|“[^”]+”|«[^»]+»|„[^“”]+[“”]")
 _ASKING = frozenset(
-    "what who whom whose when where why how which is are was were do does did has have had can could should would will "
-    "was wer wann wo warum wie welche welcher hat ist qui que quoi quand comment pourquoi quel quelle est est-ce cual quien cuando donde como".split()
+    ["what", "who", "whom", "whose", "when", "where", "why", "how", "which", "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "should", "would", "will", "was", "wer", "wann", "wo", "warum", "wie", "welche", "welcher", "hat", "ist", "qui", "que", "quoi", "quand", "comment", "pourquoi", "quel", "quelle", "est", "est-ce", "cual", "quien", "cuando", "donde", "como"]
 )
-POLITE = frozenset("show me give find list get search look please hi hello hey dear all need want would like could you send i am looking for after".split())  # fmt: skip
+POLITE = frozenset(["show", "me", "give", "find", "list", "get", "search", "look", "please", "hi", "hello", "hey", "dear", "all", "need", "want", "would", "like", "could", "you", "send", "i", "am", "looking", "for", "after"])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,25 @@ class Question:
     def asks_how(self) -> bool:
         """Whether it asks for a fact of the matter: how, why, when, is it so."""
         first = next((word.norm for word in self.words if word.norm not in POLITE), "")
-        return self.asks and first not in ("which", "what", "who", "whose", "was", "welche", "welcher", "welches", "wer", "quels", "quelles", "que", "qui", "cuales", "any", "has", "have")
+        return self.asks and first not in (
+            "which",
+            "what",
+            "who",
+            "whose",
+            "was",
+            "welche",
+            "welcher",
+            "welches",
+            "wer",
+            "quels",
+            "quelles",
+            "que",
+            "qui",
+            "cuales",
+            "any",
+            "has",
+            "have",
+        )
 
     def gap(self, left: int, right: int) -> str:
         """The folded text between two words."""

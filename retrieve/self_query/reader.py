@@ -1,6 +1,6 @@
 """Reads questions against a store: one linker for what each kind of caller may see, kept fresh.
 
-    plan = reader.read("articles by Osei since March", visible_to("north", None))
+plan = reader.read("articles by Osei since March", visible_to("north", None))
 """
 
 from __future__ import annotations

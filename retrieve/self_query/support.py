@@ -8,6 +8,7 @@ evidence is added up: what the match is worth by itself, and what stands before 
 from __future__ import annotations
 
 import re
+
 from retrieve.self_query.catalog import Field
 from retrieve.self_query.lexicon import DOCUMENTS, FIELD_VERBS, MAKING
 from retrieve.self_query.mentions import Mention
@@ -19,26 +20,29 @@ ENOUGH = 1.0
 """A mention with at least this much support is a condition."""
 
 _AUXILIARIES = frozenset(
-    "is are was were be been do does did has have had can could should would will may might must hat ist wird a ha est".split()
+    ["is", "are", "was", "were", "be", "been", "do", "does", "did", "has", "have", "had", "can", "could", "should", "would", "will", "may", "might", "must", "hat", "ist", "wird", "a", "ha", "est"]
 )
-_PLAIN_VERBS = _AUXILIARIES | frozenset("s not get gets got go goes went become became".split())
+_PLAIN_VERBS = _AUXILIARIES | frozenset(["s", "not", "get", "gets", "got", "go", "goes", "went", "become", "became"])
 _FILLERS = frozenset(
-    "is are was were be the a an by in to of from as with for either both any only some all just on at than that which who whose "
-    "those these ones someone anyone anybody somebody everyone people it its their your my our der die das den dem von mit le la les de des du "
-    "el los las por par set under not no".split()
+    ["is", "are", "was", "were", "be", "the", "a", "an", "by", "in", "to", "of", "from", "as", "with", "for", "either", "both", "any", "only", "some", "all", "just", "on", "at", "than", "that", "which", "who", "whose", "those", "these", "ones", "someone", "anyone", "anybody", "somebody", "everyone", "people", "it", "its", "their", "your", "my", "our", "der", "die", "das", "den", "dem", "von", "mit", "le", "la", "les", "de", "des", "du", "el", "los", "las", "por", "par", "set", "under", "not", "no"]
 ) | ARTICLES  # fmt: skip
 _SPECIFIC = frozenset(["sign", "direct", "sell", "close", "cook"])
 """Verbs that tell of one kind of person only."""
-_COMPARING = frozenset("without shorter longer under over above below since before after until between more less about that which who".split())
-_ADVERBS = frozenset("has have had also recently first last originally just once ever".split())
-_PLACES = frozenset("city town district neighbourhood neighborhood region area location place country state county venue site office room building campus origin".split())
-_FUNCTION = _FILLERS | frozenset("i it he she we me my no not or and if so up do go on off out be am you".split())
-_CONNECTORS = frozenset("or and and/or nor & oder und et ou y o".split())
-_ENTITIES = frozenset(
-    "company companies customer client show series channel hotel restaurant team teams club museum school university airline airport stadium hospital account product products project module component service brand vendor model "
-    "employer organization organisation institution ticker repo repository package drug compound ship device app system".split()
+_COMPARING = frozenset(
+    ["without", "shorter", "longer", "under", "over", "above", "below", "since", "before", "after", "until", "between", "more", "less", "about", "that", "which", "who"]
 )
-_QUALITIES = frozenset("headquarters nationality language licence license format medium".split())
+_ADVERBS = frozenset(["has", "have", "had", "also", "recently", "first", "last", "originally", "just", "once", "ever"])
+_PLACES = frozenset(
+    ["city", "town", "district", "neighbourhood", "neighborhood", "region", "area", "location", "place", "country", "state", "county", "venue", "site", "office", "room", "building", "campus", "origin"]
+)
+_FUNCTION = _FILLERS | frozenset(
+    ["i", "it", "he", "she", "we", "me", "my", "no", "not", "or", "and", "if", "so", "up", "do", "go", "on", "off", "out", "be", "am", "you"]
+)
+_CONNECTORS = frozenset(["or", "and", "and/or", "nor", "&", "oder", "und", "et", "ou", "y", "o"])
+_ENTITIES = frozenset(
+    ["company", "companies", "customer", "client", "show", "series", "channel", "hotel", "restaurant", "team", "teams", "club", "museum", "school", "university", "airline", "airport", "stadium", "hospital", "account", "product", "products", "project", "module", "component", "service", "brand", "vendor", "model", "employer", "organization", "organisation", "institution", "ticker", "repo", "repository", "package", "drug", "compound", "ship", "device", "app", "system"]
+)
+_QUALITIES = frozenset(["headquarters", "nationality", "language", "licence", "license", "format", "medium"])
 _BEFORE = {
     "agent": re.compile(
         r"(?<![^\W_])(?:(by|von|par|por|author|authors|people like)|(from|of|at|de|d'|du|to|for|with|mit|avec|con))\s*:?\s*(?:the |mr\.? |mrs\.? |ms\.? |dr\.? |prof\.? )?$"
@@ -81,7 +85,9 @@ def _own(mention: Mention, question: Question) -> float:
         return -1.0  # whoever signs a mail
     value = {"exact": 0.7, "alias": 0.7, "part": 0.5, "initials": 0.6}[mention.how] - 0.1 * mention.typo
     if mention.common:
-        value = 0.2 if mention.how in ("exact", "alias") else 0.4 if named_like and question.is_mixed else -0.3
+        value = (
+            0.2 if mention.how in ("exact", "alias") else 0.4 if named_like and question.is_mixed else -0.3
+        )
         if mention.length > 1 and mention.how in ("exact", "alias"):
             value += 0.4
     elif mention.length > 1:
@@ -94,7 +100,9 @@ def _own(mention: Mention, question: Question) -> float:
         value -= 0.3
     if mention.how == "part":
         if not any(word.is_name for word in here) and any(value[:1].isupper() for value in mention.values):
-            value -= 0.4 if question.is_cased else 0.2 if role == "about" else 0.0  # no name is written like that
+            value -= (
+                0.4 if question.is_cased else 0.2 if role == "about" else 0.0
+            )  # no name is written like that
         if all(word.norm in DOCUMENTS for word in here):
             value -= 0.5
     if question.is_within_quotes(mention.first, mention.last):
@@ -129,12 +137,14 @@ def _around(mention: Mention, question: Question, kinds: frozenset[int]) -> floa
     return named + told + alone + against
 
 
-_RECEIVING = frozenset("recipient recipients to cc addressee addressees".split())
+_RECEIVING = frozenset(["recipient", "recipients", "to", "cc", "addressee", "addressees"])
 _TO = re.compile(r"(?<![^\W_])(?:to|an)\s+(?:both\s+|either\s+)?(?:the\s+)?$")
 _STATE = re.compile(r"(?<![^\W_])(?:is|are|'s|still|been|remains?|currently|already)\s+$")
 _SIGNED = re.compile(r"(?<![^\W_])(?:thanks|thank you|regards|cheers|best|greetings|yours)[^.?!]{0,12}$")
-_PRESENT = frozenset("guest guests participant participants cast actor actors players attendees starring with featuring".split())
-_OPPONENTS = frozenset("defendant respondent accused opponent away visitor opposing".split())
+_PRESENT = frozenset(
+    ["guest", "guests", "participant", "participants", "cast", "actor", "actors", "players", "attendees", "starring", "with", "featuring"]
+)
+_OPPONENTS = frozenset(["defendant", "respondent", "accused", "opponent", "away", "visitor", "opposing"])
 _AGAINST = re.compile(r"(?<![^\W_])(?:against|versus|vs\.?|v\.?|contre|contra|gegen)\s*(?:the\s+)?$")
 
 
@@ -198,13 +208,22 @@ def _cue(question: Question, mention: Mention) -> float:
         if match[2] in ("with", "mit", "avec", "con") and set(field.words) & _PRESENT:
             return 1.0
         documents = re.search(r"([^\W_]+)\s+$", before[: match.start(2)])
-        return 1.0 if match[2] in ("of", "from", "at", "de", "d'", "du") and documents and documents[1] in DOCUMENTS else 0.4
+        return (
+            1.0
+            if match[2] in ("of", "from", "at", "de", "d'", "du") and documents and documents[1] in DOCUMENTS
+            else 0.4
+        )
     if role == "source":
         return 0.4 if match[1] else 0.1
     wanted = (0.5 if mention.field.is_list else 0.35) if match[1] else 0.1
     if match[2] in ("in", "auf", "en") and set(mention.field.words) & {"language", "lang"}:
         wanted = 0.45
-    if match[2] in ("in", "im", "en") and not question.asks_how and set(mention.field.words) & _PLACES and mention.how != "part":
+    if (
+        match[2] in ("in", "im", "en")
+        and not question.asks_how
+        and set(mention.field.words) & _PLACES
+        and mention.how != "part"
+    ):
         wanted = 0.45
     return max(wanted, 0.6) if verb else wanted
 
@@ -212,7 +231,9 @@ def _cue(question: Question, mention: Mention) -> float:
 def _verb_before(question: Question, mention: Mention) -> bool | None:
     """Whether "written by", "assigned to" and the like fit the field; None: no such verb."""
     for position in (mention.first - 2, mention.first - 3):
-        if position < 0 or (position == mention.first - 3 and question.words[position + 1].norm not in _ADVERBS | _FILLERS):
+        if position < 0 or (
+            position == mention.first - 3 and question.words[position + 1].norm not in _ADVERBS | _FILLERS
+        ):
             break
         word = question.words[position].norm
         groups = {name for name, forms in MAKING.items() if word in forms}
@@ -238,13 +259,22 @@ def field_verbs(field: Field) -> set[str]:
 
 
 def _asked_for(question: Question, mention: Mention) -> float:
-    """"Which desserts ...": the kind of documents that is asked for."""
+    """ "Which desserts ...": the kind of documents that is asked for."""
     earlier = question.words[mention.first - 1].norm if mention.first else ""
     if earlier in ("both", "either", "beide", "sowohl", "neither"):
         return 0.7 if mention.field.role == "agent" and mention.field.is_list else 0.4
-    if mention.common and mention.how == "exact" and not question.asks_how and _STATE.search(question.before(mention.first)):
+    if (
+        mention.common
+        and mention.how == "exact"
+        and not question.asks_how
+        and _STATE.search(question.before(mention.first))
+    ):
         return 0.6
-    return 0.4 if earlier in ("which", "what", "any", "welche", "quels", "quelles") and mention.field.role == "about" else 0.0
+    return (
+        0.4
+        if earlier in ("which", "what", "any", "welche", "quels", "quelles") and mention.field.role == "about"
+        else 0.0
+    )
 
 
 def _is_owning(question: Question, mention: Mention) -> bool:
@@ -260,7 +290,7 @@ def _may_follow(word: str) -> bool:
 
 
 def _documents_after(question: Question, mention: Mention, kinds: frozenset[int] = frozenset()) -> float:
-    """"TechWire articles", "GBR's coverage", "opinion pieces"."""
+    """ "TechWire articles", "GBR's coverage", "opinion pieces"."""
     owning = _is_owning(question, mention)
     for distance in (1, 2, 3):
         position = mention.last + distance
@@ -282,7 +312,7 @@ def _documents_after(question: Question, mention: Mention, kinds: frozenset[int]
 
 
 def _documents_before(question: Question, mention: Mention) -> float:
-    """"articles in The Verge", "something Italian", "filings of Acme"."""
+    """ "articles in The Verge", "something Italian", "filings of Acme"."""
     position = mention.first - 1
     seen = 0
     while position >= 0 and seen < 3:
@@ -301,16 +331,24 @@ def _documents_before(question: Question, mention: Mention) -> float:
 
 
 def _made(question: Question, mention: Mention) -> float:
-    """"TechWire reported", "What did Osei write", "Was schrieb Brandt"."""
+    """ "TechWire reported", "What did Osei write", "Was schrieb Brandt"."""
     role = mention.field.role
     if set(mention.field.words) & _RECEIVING:
         return 0.0
     following = question.words[mention.last + 1 : mention.last + 3]
     if following and following[0].norm in _ADVERBS:
         following = following[1:]
-    if role == "agent" and following and any(same_root(following[0].norm, own) for own in mention.field.telling):
+    if (
+        role == "agent"
+        and following
+        and any(same_root(following[0].norm, own) for own in mention.field.telling)
+    ):
         return 1.0  # "whatever Osei owns"
-    groups = _groups(following[0].norm) if following and question.is_joined(mention.last, mention.last + 1) else set()
+    groups = (
+        _groups(following[0].norm)
+        if following and question.is_joined(mention.last, mention.last + 1)
+        else set()
+    )
     if not groups and mention.first:
         earlier = question.words[mention.first - 1].norm
         groups = _groups(earlier) if earlier not in DOCUMENTS or earlier in ("schrieb",) else set()
@@ -345,7 +383,12 @@ def _alone(question: Question, mention: Mention) -> float:
     if starts:
         if mention.field.role == "agent":
             return 1.1 if not mention.common and not _is_owning(question, mention) else 0.35
-        if mention.common and following and not _may_follow(following) and question.is_joined(mention.last, mention.last + 1):
+        if (
+            mention.common
+            and following
+            and not _may_follow(following)
+            and question.is_joined(mention.last, mention.last + 1)
+        ):
             return 0.15  # "open source tools"
         return 0.5 if mention.common else 0.35
     return 0.15
@@ -368,6 +411,12 @@ def _against(question: Question, mention: Mention) -> float:
             total -= 0.4 if question.asks_how else 0.3
     here = question.words[mention.first : mention.last + 1]
     capital = all(value[:1].isupper() for value in mention.values)
-    if mention.how == "exact" and role == "about" and capital and question.is_cased and not any(w.is_name for w in here):
+    if (
+        mention.how == "exact"
+        and role == "about"
+        and capital
+        and question.is_cased
+        and not any(w.is_name for w in here)
+    ):
         total -= 0.3  # "a roast turkey" is not from Turkey
     return total

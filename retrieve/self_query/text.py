@@ -130,9 +130,9 @@ def common_words() -> frozenset[str]:
 def is_common(items: Sequence[Word]) -> bool:
     """Whether all of these are common words, numbers or single letters."""
     known = common_words()
-    return all(
-        item.norm in known or item.stem in known or item.norm.isdigit() for item in items
-    ) or (len(items) == 1 and len(items[0].norm) == 1)
+    return all(item.norm in known or item.stem in known or item.norm.isdigit() for item in items) or (
+        len(items) == 1 and len(items[0].norm) == 1
+    )
 
 
-ARTICLES = frozenset("the a an der die das ein eine le la les un une el los las una".split())
+ARTICLES = frozenset(["the", "a", "an", "der", "die", "das", "ein", "eine", "le", "la", "les", "un", "une", "el", "los", "las", "una"])

@@ -68,8 +68,7 @@ _UNITS |= {word: Unit("money", 1, currency) for currency, words in _MONEY for wo
 _SCALED = {"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "mm": 1e6, "mio": 1e6, "million": 1e6, "millions": 1e6,
            "b": 1e9, "bn": 1e9, "billion": 1e9, "billions": 1e9}  # fmt: skip
 _MONEY_WORDS = frozenset(
-    "price cost rent fee fees amount salary wage pay revenue sales turnover profit income budget funding deposit value "
-    "compensation earnings spend tuition worth grant damages loss".split()
+    ["price", "cost", "rent", "fee", "fees", "amount", "salary", "wage", "pay", "revenue", "sales", "turnover", "profit", "income", "budget", "funding", "deposit", "value", "compensation", "earnings", "spend", "tuition", "worth", "grant", "damages", "loss"]
 )
 _AMBIGUOUS_SUFFIX = frozenset(["m", "s", "h", "d", "g", "b", "k", "an", "mo", "mi", "min"])
 
