@@ -60,7 +60,7 @@ class Searcher:
         # Room for what the removal of duplicates takes away.
         prefetch = max(self._settings.prefetch, 2 * max(top_k, DEPTH) + 5)
         found = self._store.search(
-            SearchRequest(query, vector, 2 * prefetch, prefetch, where, fusion=self._fusion)
+            SearchRequest(query, vector, 2 * prefetch, prefetch, where, self._fusion, self._embedder.name)
         )
         near = in_context(found, self._settings.neighbour_weight)
         # Scores tie often, and engines break ties at random: the same question, the same passages.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from configs.errors import StoreError
 from retrieve.filters import Filter
 from retrieve.fusion import Fusion
-from retrieve.schema import Chunk, FieldType, Passage
+from retrieve.schema import RESERVED, Chunk, FieldType, Passage, embedding_text
 
 Vector = NDArray[np.float32]
 
@@ -36,7 +36,25 @@ class SearchRequest:
     prefetch: int
     """Candidates from each of the two searches."""
     filter: Filter | None = None
-    fusion: Fusion = Fusion()
+    fusion: Fusion = field(default_factory=Fusion)
+    embedder: str | None = None
+    """Who made the vector: searching vectors of another embedder is then an error, whenever they came."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A stored chunk, whole: what is moved to another store, or embedded again."""
+
+    id: str
+    payload: Mapping[str, Any]
+    """As `Chunk.payload` has it."""
+    vector: Vector
+    """Shape (dim,), unit length."""
+
+    def embedding_text(self) -> str:
+        """See `Chunk.embedding_text`."""
+        ours = self.payload[RESERVED]
+        return embedding_text(ours["section"], ours["text"])
 
 
 @dataclass(frozen=True)
@@ -52,12 +70,16 @@ class StoreInfo:
     """The user's fields and ours, all of them indexed."""
     generation: str
     """Changes whenever something was published."""
+    settled: bool = True
+    """False: the last writer published quickly and died before it had built the index and compacted."""
 
 
 class StoreWriter(Protocol):
     """The one writer of a store. Nothing it does is visible before `commit`.
 
-    Left without a commit (an exception, Ctrl-C, kill -9), the store stays as it was.
+    Left without a commit (an exception, Ctrl-C, kill -9), the store stays as it was. In a large store
+    `commit` publishes at once and leaves the slow rest, the index and the compaction, to `settle`,
+    which leaving the writer without an exception also does.
     """
 
     @property
@@ -73,6 +95,14 @@ class StoreWriter(Protocol):
         """Add or replace chunks; ``vectors`` has shape (len(chunks), dim)."""
         ...
 
+    def put(self, records: Sequence[Record]) -> None:
+        """Add or replace chunks as they came from a store; the writer was given their fields."""
+        ...
+
+    def lacking(self, records: Sequence[Record]) -> list[Record]:
+        """Those that are still to be put: all of them, unless this writer resumed a rebuild."""
+        ...
+
     def delete_documents(self, ids: Sequence[str]) -> None:
         """Remove every chunk of these documents (`Document.id`)."""
         ...
@@ -85,16 +115,44 @@ class StoreWriter(Protocol):
         """Publish everything since the last commit, at once; writing may go on afterwards."""
         ...
 
+    @property
+    def settled(self) -> bool:
+        """Whether the published state needs no `settle`."""
+        ...
+
+    def settle(self) -> None:
+        """Build the index of what was published and remove every byte of what was deleted.
+
+        Readers go on with what is published meanwhile; what was not committed is dropped.
+        """
+        ...
+
 
 class Store(Protocol):
     """A place where chunks live and are searched."""
 
     def search(self, request: SearchRequest) -> list[Passage]:
-        """The best passages, best first."""
+        """The best passages, best first.
+
+        Raises:
+            StoreError: the store cannot be read, or holds vectors of another embedder than the request's.
+        """
+        ...
+
+    async def asearch(self, request: SearchRequest) -> list[Passage]:
+        """`search` without blocking the event loop."""
         ...
 
     def scroll(self, filter: Filter | None = None) -> Iterator[dict[str, Any]]:
         """Payloads of all chunks that pass, in no particular order, each with its ``id``."""
+        ...
+
+    def records(self) -> Iterator[Record]:
+        """All chunks of one published state, whole; see `Record`.
+
+        Raises:
+            StoreError: something was published meanwhile, and this store keeps no older state to read.
+        """
         ...
 
     def facet(self, field: str, filter: Filter | None = None, limit: int = 100) -> dict[Any, int]:
@@ -111,15 +169,33 @@ class Store(Protocol):
         """A published side file to read, or None; hold it only briefly, a commit may replace it."""
         ...
 
+    def side_names(self) -> list[str]:
+        """Names of the published side files."""
+        ...
+
     def writer(
-        self, *, embedder: str, dimension: int, fields: Mapping[str, FieldType], wait_s: float
+        self,
+        *,
+        embedder: str,
+        dimension: int,
+        fields: Mapping[str, FieldType],
+        wait_s: float,
+        rebuild: str | None = None,
     ) -> AbstractContextManager[StoreWriter]:
         """Become the writer.
+
+        Args:
+            rebuild: begin with no chunks, beside the published ones, which the first commit replaces all
+                at once; a name of what is being built, so that a store that can do so resumes it.
 
         Raises:
             StoreError: another writer held the store for longer than ``wait_s``, the store is
                 corrupt, or it holds vectors of another embedder.
         """
+        ...
+
+    def settle(self, wait_s: float) -> None:
+        """Do what a writer that died has put off; see `StoreWriter.settle`, and `writer` for errors."""
         ...
 
     def close(self) -> None: ...
@@ -129,8 +205,22 @@ def other_embedder(theirs: str | None, ours: str) -> StoreError:
     """The error for a store that holds vectors of another embedder."""
     return StoreError(
         f"the store holds vectors of the embedder {theirs!r}, the settings name {ours!r}; "
-        f"set models.embed={theirs}, or delete the store and ingest again"
+        f"set models.embed={theirs}, or embed the stored chunks anew with: "
+        f"python -m ingest reembed --set models.embed={ours}"
     )
+
+
+def check_embedder(request: SearchRequest, theirs: str | None) -> None:
+    """Raise StoreError when a request's vector is another embedder's than the stored ones."""
+    if request.embedder is not None and theirs is not None and request.embedder != theirs:
+        raise other_embedder(theirs, request.embedder)
+
+
+def records_of(chunks: Sequence[Chunk], vectors: Vector, dimension: int) -> list[Record]:
+    """Chunks with their vectors, shape (len(chunks), dimension); raises ValueError for another shape."""
+    if vectors.shape != (len(chunks), dimension):
+        raise ValueError(f"vectors {vectors.shape} for {len(chunks)} chunks of {dimension} components")
+    return [Record(chunk.id, chunk.payload(), vector) for chunk, vector in zip(chunks, vectors, strict=True)]
 
 
 def count_values(payloads: Iterator[dict[str, Any]], field: str, limit: int) -> dict[Any, int]:

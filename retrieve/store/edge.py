@@ -9,6 +9,7 @@ have it open keep its files alive, unnamed, until their next search moves them o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,9 +23,17 @@ from configs.errors import StoreError
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED_FIELDS, FieldType, Passage
 from retrieve.store import shard as shards
-from retrieve.store.base import SearchRequest, StoreInfo, count_values, other_embedder
+from retrieve.store.base import (
+    Record,
+    SearchRequest,
+    StoreInfo,
+    check_embedder,
+    count_values,
+    other_embedder,
+)
 from retrieve.store.bm25 import Bm25
 from retrieve.store.edge_writer import EdgeWriter
+from retrieve.store.files import sizes
 from retrieve.store.lock import write_lock
 from retrieve.store.manifest import FILE, Manifest, check_files, damaged, read_manifest
 
@@ -54,12 +63,20 @@ class EdgeStore:
         snapshot = self._snapshot()
         if snapshot.shard is None or request.limit < 1:
             return []
+        check_embedder(request, snapshot.manifest.embedder)
         with shards.edge_errors("searching"):
             return shards.search(snapshot.shard, request, self._bm25, snapshot.manifest.chunks)
+
+    async def asearch(self, request: SearchRequest) -> list[Passage]:
+        return await asyncio.to_thread(self.search, request)
 
     def scroll(self, filter: Filter | None = None) -> Iterator[dict[str, Any]]:
         shard = self._snapshot().shard
         return iter(()) if shard is None else shards.scroll(shard, filter)
+
+    def records(self) -> Iterator[Record]:
+        shard = self._snapshot().shard
+        return iter(()) if shard is None else shards.records(shard)
 
     def facet(self, field: str, filter: Filter | None = None, limit: int = 100) -> dict[Any, int]:
         snapshot = self._snapshot()
@@ -72,15 +89,7 @@ class EdgeStore:
             return shards.facet(snapshot.shard, field, filter, limit)
 
     def info(self) -> StoreInfo:
-        manifest = self._manifest()
-        return StoreInfo(
-            chunks=manifest.chunks,
-            documents=manifest.documents,
-            embedder=manifest.embedder,
-            dimension=manifest.dimension,
-            fields={**manifest.fields, **RESERVED_FIELDS},
-            generation=str(manifest.generation),
-        )
+        return self._manifest().info()
 
     def check(self) -> None:
         for _ in range(LOAD_ATTEMPTS):
@@ -104,17 +113,40 @@ class EdgeStore:
                 return None
         raise self._too_fast()
 
+    def side_names(self) -> list[str]:
+        manifest = self._manifest()
+        return sorted(sizes(self._folder / manifest.side)) if manifest.side else []
+
     @contextlib.contextmanager
     def writer(
-        self, *, embedder: str, dimension: int, fields: Mapping[str, FieldType], wait_s: float
+        self,
+        *,
+        embedder: str,
+        dimension: int,
+        fields: Mapping[str, FieldType],
+        wait_s: float,
+        rebuild: str | None = None,
     ) -> Iterator[EdgeWriter]:
         with write_lock(self._folder, wait_s):
             manifest = read_manifest(self._folder)
-            if manifest.chunks and (manifest.embedder, manifest.dimension) != (embedder, dimension):
-                raise other_embedder(manifest.embedder, embedder)
-            check_files(self._folder, manifest)
-            with EdgeWriter(self._folder, manifest, embedder, dimension, fields) as writer:
+            fresh = rebuild is not None
+            if not fresh:
+                if manifest.chunks and (manifest.embedder, manifest.dimension) != (embedder, dimension):
+                    raise other_embedder(manifest.embedder, embedder)
+                check_files(self._folder, manifest)
+            with EdgeWriter(self._folder, manifest, embedder, dimension, fields, rebuild=fresh) as writer:
                 yield writer
+
+    def settle(self, wait_s: float) -> None:
+        """Do what a writer that died has put off; see `StoreWriter.settle`.
+
+        Raises:
+            StoreError: another writer held the store for longer than ``wait_s``, or it is damaged.
+        """
+        info = self.info()
+        if not info.settled and info.embedder is not None and info.dimension is not None:
+            with self.writer(embedder=info.embedder, dimension=info.dimension, fields={}, wait_s=wait_s):
+                pass
 
     def close(self) -> None:
         with self._lock:

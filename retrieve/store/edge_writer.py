@@ -17,7 +17,7 @@ from retrieve.fields import fields_of, merge_fields
 from retrieve.filters import Filter, IsEmpty, MatchAny
 from retrieve.schema import RESERVED_FIELDS, Chunk, FieldType
 from retrieve.store import shard as shards
-from retrieve.store.base import Vector
+from retrieve.store.base import Record, Vector, records_of
 from retrieve.store.bm25 import Bm25
 from retrieve.store.edge_filters import to_edge
 from retrieve.store.files import copy_tree, footprint, remove, require_space, sizes, sync_tree
@@ -27,6 +27,15 @@ from retrieve.store.side import WORKING_SIDE, WorkingSide
 WORKING_SHARD = "writing-shard"
 DISK_PER_VALUE = 12
 """Bytes on disk per vector component or character of text: stored, indexed, and copied once by `optimize`."""
+
+EAGER = 5_000
+"""A commit of a store with so many chunks or fewer settles at once; it takes less than a second. In a
+larger one the index takes much longer than everything else, and readers need not wait for it: Edge
+searches what is not yet in it exactly."""
+
+PATIENCE = 20_000
+"""A commit that would leave more changed chunks than this for later settles at once, too: opening and
+searching what is outside the index takes longer the more it is."""
 
 
 class EdgeWriter:
@@ -39,16 +48,22 @@ class EdgeWriter:
         embedder: str,
         dimension: int,
         fields: Mapping[str, FieldType],
+        *,
+        rebuild: bool = False,
     ) -> None:
         self._folder = folder
         self._published = manifest
         self._embedder = embedder
         self._dimension = dimension
-        self._fields = merge_fields(manifest.fields, fields)
+        self._base = None if rebuild else manifest.shard
+        """The generation that the working copy begins with; None: with nothing."""
+        self._fields = merge_fields({} if rebuild else manifest.fields, fields)
         self._bm25 = Bm25()
         self._shard: edge.EdgeShard | None = None
+        self._pending = 0
+        """Chunks written to the working copy, or deleted from it."""
         self._deleted = False
-        """Whether the working copy holds bytes of chunks that are gone."""
+        """Whether it may hold bytes of chunks that are gone."""
         self._sweep()
         self._side = WorkingSide(folder, manifest.side)
 
@@ -58,29 +73,39 @@ class EdgeWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._shard = None
-        self._sweep()
+        try:
+            if kind is None:
+                self.settle()
+        finally:
+            self._shard = None
+            self._sweep()
 
     @property
     def side(self) -> Path:
         return self._side.path
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vector) -> None:
-        if vectors.shape != (len(chunks), self._dimension):
-            raise ValueError(
-                f"vectors {vectors.shape} for {len(chunks)} chunks of {self._dimension} components"
-            )
-        if not chunks:
+        records = records_of(chunks, vectors, self._dimension)
+        if records:
+            fields = merge_fields(*(fields_of(chunk.document.metadata) for chunk in chunks))
+            self._index(self._working(), fields)
+            self.put(records)
+
+    def put(self, records: Sequence[Record]) -> None:
+        if not records:
             return
-        letters = sum(len(chunk.text) for chunk in chunks)
-        require_space(self._folder, DISK_PER_VALUE * (vectors.size + letters))
+        values = sum(len(record.payload["_dl"]["text"]) + self._dimension for record in records)
+        require_space(self._folder, DISK_PER_VALUE * values)
         shard = self._working()
-        self._index(shard, merge_fields(*(fields_of(chunk.document.metadata) for chunk in chunks)))
         with shards.edge_errors("writing chunks"):
             # Overwriting in place would leave the old payload's bytes where `optimize` does not look.
-            self._delete(shards.existing(shard, [chunk.id for chunk in chunks]))
-            points = [shards.point_of(c, v, self._bm25) for c, v in zip(chunks, vectors, strict=True)]
+            self._delete(shards.existing(shard, [record.id for record in records]))
+            points = [shards.point_of(record, self._bm25) for record in records]
             shard.update(edge.UpdateOperation.upsert_points(points))
+        self._pending += len(points)
+
+    def lacking(self, records: Sequence[Record]) -> list[Record]:
+        return list(records)  # nothing of a rebuild outlives its writer
 
     def delete_documents(self, ids: Sequence[str]) -> None:
         self._delete_where(MatchAny("_dl.document_id", tuple(sorted(set(ids)))))
@@ -95,31 +120,57 @@ class EdgeWriter:
         after = self._published.model_copy(update={"generation": self._published.generation + 1})
         if self._shard is not None:
             after = self._publish_shard(after)
+        elif self._base is None:
+            after = Manifest(generation=after.generation, side=after.side)
         side = self._side.publish(after.side, f"side-{after.generation}")
         after = after.model_copy(update={"side": side})
         if after.shard == self._published.shard and after.side == self._published.side:
             return
+        self._publish(after)
+
+    @property
+    def settled(self) -> bool:
+        return not self._published.unsettled
+
+    def settle(self) -> None:
+        if self.settled:
+            return
+        self._shard, self._base, self._pending = None, self._published.shard, 0
+        remove(self._folder / WORKING_SHARD)
+        self._fields = dict(self._published.fields)
+        self._working()
+        after = self._published.model_copy(update={"generation": self._published.generation + 1})
+        self._publish(self._publish_shard(after, eager=True))
+
+    def restore_indexes(self) -> list[str]:
+        """Index again the fields whose index is missing or of another type, and say which; then `commit`."""
+        shard = self._working()
+        with shards.edge_errors("looking at its fields"):
+            missing = shards.unindexed(shard, {**self._fields, **RESERVED_FIELDS})
+        self._create_indexes(shard, missing)
+        return sorted(missing)
+
+    def _publish(self, after: Manifest) -> None:
         write_manifest(self._folder, after)
-        self._published = after
+        self._published, self._base = after, after.shard
         self._sweep(keep_working=True)
 
     def _has_chunks(self) -> bool:
-        return self._shard is not None or self._published.shard is not None
+        return self._shard is not None or self._base is not None
 
     def _working(self) -> edge.EdgeShard:
         """The working copy, made at the first change since the last commit."""
         if self._shard is None:
             path = self._folder / WORKING_SHARD
-            published = self._published.shard
-            if published is not None:
-                copy_tree(self._folder / published, path)
+            if self._base is not None:
+                copy_tree(self._folder / self._base, path)
             with shards.edge_errors("opening it for writing"):
-                if published is not None:
+                if self._base is not None:
                     self._shard = edge.EdgeShard.load(str(path))
                 else:
                     self._shard = shards.create_shard(path, self._dimension)
                     self._create_indexes(self._shard, {**self._fields, **RESERVED_FIELDS})
-            if published is not None:
+            if self._base is not None:
                 self._index(self._shard, self._fields, known=self._published.fields)
         return self._shard
 
@@ -145,31 +196,36 @@ class EdgeWriter:
             return
         shard, where = self._working(), Filter(must=(condition,))
         with shards.edge_errors("deleting documents"):
-            if shards.count(shard, where):
+            gone = shards.count(shard, where)
+            if gone:
                 shard.update(edge.UpdateOperation.delete_points_by_filter(to_edge(where)))
+                self._pending += gone
                 self._deleted = True
 
     def _delete(self, ids: Sequence[str]) -> None:
         if ids:
             assert self._shard is not None
             shards.delete_points(self._shard, ids)
+            self._pending += len(ids)
             self._deleted = True
 
-    def _publish_shard(self, after: Manifest) -> Manifest:
+    def _publish_shard(self, after: Manifest, *, eager: bool = False) -> Manifest:
         """Finish the working copy and give it its final name; nothing names it yet."""
         shard, path = self._shard, self._folder / WORKING_SHARD
         assert shard is not None
-        require_space(self._folder, footprint(path))
         with shards.edge_errors("finishing the index"):
-            if self._deleted:
-                self._drop_unused_fields(shard)
-            shard.optimize()
-            shard.flush()
             chunks = shards.count(shard)
+            pending = self._published.unsettled + self._pending
+            if eager or chunks <= EAGER or pending > PATIENCE:
+                require_space(self._folder, footprint(path))
+                if self._deleted or self._published.unsettled:
+                    self._drop_unused_fields(shard)
+                shard.optimize()
+                pending = 0
+            shard.flush()
             documents = len(shards.facet(shard, "_dl.document_id", None, max(chunks, 1)))
             shard.close()
-        self._shard = None
-        self._deleted = False
+        self._shard, self._pending, self._deleted = None, 0, False
         if not chunks:
             remove(path)
             self._fields = {}
@@ -190,6 +246,7 @@ class EdgeWriter:
                 "fields": dict(self._fields),
                 "chunks": chunks,
                 "documents": documents,
+                "unsettled": pending,
             }
         )
 
@@ -201,13 +258,19 @@ class EdgeWriter:
                 del self._fields[name]
 
     def _sweep(self, *, keep_working: bool = False) -> None:
-        """Remove what the manifest does not name: older generations, and what a dead writer left."""
-        # As it is on disk: a commit that was interrupted right after publishing has published.
-        published = read_manifest(self._folder)
-        keep = {published.shard, published.side}
-        if keep_working:
-            keep |= {WORKING_SHARD, WORKING_SIDE}
-        for path in self._folder.iterdir():
-            ours = path.name.startswith(("shard-", "side-", "writing-")) or path.suffix == ".tmp"
-            if ours and path.name not in keep:
+        for path in leftovers(self._folder):
+            if not (keep_working and path.name in (WORKING_SHARD, WORKING_SIDE)):
                 remove(path)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What the manifest does not name: older generations, and what a writer is at or left when it died."""
+    # As it is on disk: a commit that was interrupted right after publishing has published.
+    published = read_manifest(folder)
+    keep = {published.shard, published.side}
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        ours = path.name.startswith(("shard-", "side-", "writing-")) or path.suffix == ".tmp"
+        if ours and path.name not in keep:
+            found.append(path)
+    return sorted(found)

@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from configs.errors import StoreError
-from retrieve.schema import FieldType
+from retrieve.schema import RESERVED_FIELDS, FieldType
+from retrieve.store.base import StoreInfo
 from retrieve.store.files import sizes, write_json
 
-FORMAT = 1
+FORMAT = 2
+"""1: `unsettled` was not there."""
 FILE = "manifest.json"
 
 
@@ -39,6 +41,20 @@ class Manifest(BaseModel):
     """The user's fields only."""
     chunks: int = 0
     documents: int = 0
+    unsettled: int = 0
+    """How many chunks were written or deleted since the index was complete and compact."""
+
+    def info(self) -> StoreInfo:
+        """What people and other packages are told of it."""
+        return StoreInfo(
+            chunks=self.chunks,
+            documents=self.documents,
+            embedder=self.embedder,
+            dimension=self.dimension,
+            fields={**self.fields, **RESERVED_FIELDS},
+            generation=str(self.generation),
+            settled=not self.unsettled,
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -49,18 +65,28 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / FILE
     try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"))
-        version = data.get("format")
-        if isinstance(version, int) and version > FORMAT:
-            raise StoreError(
-                f"{path} has format {version}, this Draftline reads up to {FORMAT}: upgrade Draftline"
-            )
-        return Manifest.model_validate(data)
+        return parse_manifest(json.loads(path.read_text(encoding="utf-8")), str(path))
     except FileNotFoundError:
         return Manifest()
-    except (OSError, ValueError, AttributeError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise damaged(folder, f"{path.name}: {reason}") from error
+
+
+def parse_manifest(data: Any, where: str) -> Manifest:
+    """A manifest from its JSON.
+
+    Raises:
+        StoreError: a newer Draftline wrote it. ValueError: it is no manifest.
+    """
+    if not isinstance(data, Mapping):
+        raise ValueError("not an object")
+    version = data.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise StoreError(
+            f"{where} has format {version}, this Draftline reads up to {FORMAT}: upgrade Draftline"
+        )
+    return Manifest.model_validate({**data, "format": FORMAT})
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -83,4 +109,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
 
 def damaged(folder: Path, what: str) -> StoreError:
     """The error for a store that cannot be used any more."""
-    return StoreError(f"the store in {folder} is damaged ({what}); delete that folder and ingest again")
+    return StoreError(
+        f"the store in {folder} is damaged ({what}); `python -m retrieve doctor` tells what is lost and "
+        "mends it, or delete that folder and ingest again"
+    )

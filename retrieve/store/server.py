@@ -1,165 +1,301 @@
 """The store in a Qdrant server, through qdrant-client.
 
-A server has no generations. What a writer does is held back until `commit`, which first adds the
+A server has no generations. What a writer changes is held back until `commit`, which first adds the
 new chunks and then deletes the old ones: for that moment a reader may see both, never neither. A
 writer that dies in between has published no side files, so the next ingest does the same again, and
-ids that derive from content make that harmless.
+ids that derive from content make that harmless. What replaces everything is built beside
+(`server_versions`), and readers see the one or the other.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
-from qdrant_client import QdrantClient, models
+import numpy as np
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
 
 from configs.errors import StoreError
 from retrieve.fields import field_path, read_payload
 from retrieve.filters import Filter
-from retrieve.schema import RESERVED_FIELDS, FieldType, Passage
-from retrieve.store.base import SearchRequest, StoreInfo, count_values, other_embedder
-from retrieve.store.bm25 import MAX_TERMS, Bm25, rarity
-from retrieve.store.candidates import Candidate, ranked, sparse, unit
-from retrieve.store.files import remove
+from retrieve.schema import FieldType, Passage
+from retrieve.store.base import (
+    Record,
+    SearchRequest,
+    StoreInfo,
+    check_embedder,
+    count_values,
+    other_embedder,
+)
+from retrieve.store.bm25 import Bm25
+from retrieve.store.files import remove, sizes
 from retrieve.store.lock import write_lock
 from retrieve.store.manifest import Manifest, read_manifest
-from retrieve.store.server_client import server_errors
+from retrieve.store.server_client import aretry, is_missing, retry, server_errors
 from retrieve.store.server_filters import to_server
-from retrieve.store.server_writer import DENSE, META, SPARSE, ServerWriter
+from retrieve.store.server_search import Asked
+from retrieve.store.server_versions import DENSE, Layout, Version, Versions, version_of
+from retrieve.store.server_writer import ServerWriter
 
 PAGE = 1000
+FRESH_S = 1.0
+"""How old the known state may be when a search begins."""
+ATTEMPTS = 3
+T = TypeVar("T")
 
 
 class ServerStore:
-    """A collection in a Qdrant server. ``folder`` keeps the side files and the write lock of this machine."""
+    """A store in a Qdrant server; several threads may use one.
 
-    def __init__(self, client: QdrantClient, collection: str, folder: Path) -> None:
+    Args:
+        collection: the alias of its collection.
+        folder: keeps the side files and the write lock of this machine.
+        patience_s: how long a call that fails in a way that may pass is tried again.
+        connect_async: makes the client of an event loop; None: `asearch` uses a thread.
+    """
+
+    def __init__(
+        self,
+        client: QdrantClient,
+        collection: str,
+        folder: Path,
+        *,
+        layout: Layout | None = None,
+        patience_s: float = 30.0,
+        connect_async: Callable[[], AsyncQdrantClient] | None = None,
+    ) -> None:
         self._client = client
-        self._collection = collection
         self._folder = folder
+        self._layout = layout or Layout()
+        self.versions = Versions(client, collection, self._layout)
+        self._patience_s = patience_s
+        self._connect_async = connect_async
+        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncQdrantClient] = (
+            weakref.WeakKeyDictionary()
+        )
         self._bm25 = Bm25()
+        self._known: tuple[float, Version | None] = (-FRESH_S, None)
 
     def search(self, request: SearchRequest) -> list[Passage]:
-        info = self.info()
-        if not info.chunks or request.limit < 1:
-            return []
-        where = to_server(request.filter) if request.filter else None
-        words = self._bm25.question(request.text)
-        terms = words.indices[:MAX_TERMS]
-        lexical = models.SparseVector(indices=words.indices, values=words.values)
-        dense = request.vector.tolist()
-        weighted = ((dense, DENSE, request.fusion.dense), (lexical, SPARSE, request.fusion.bm25))
-        searches = [
-            models.QueryRequest(
-                query=query,
-                using=name,
-                filter=where,
-                limit=request.prefetch,
-                with_payload=True,
-                with_vector=[DENSE, SPARSE],
-            )
-            for query, name, weight in weighted
-            if weight
-        ]
+        asked = self._asked(request)
         with server_errors("searching"):
-            answers = self._client.query_batch_points(self._collection, [*searches, *_lookups(terms, where)])
-        found = [
-            (answer.points[0].score, _terms(answer.points[0])[term]) if answer.points else None
-            for term, answer in zip(terms, answers[len(searches) :], strict=True)
-        ]
-        rarities = dict(zip(terms, rarity(found, info.chunks), strict=True))
-        hits = (hit for answer in answers[: len(searches)] for hit in answer.points)
-        return ranked(map(_candidate, hits), rarities, request)
+            for attempt in range(ATTEMPTS):
+                version = self._recent() if not attempt else self._read()
+                if not _has_answers(version, request):
+                    return []
+                call = partial(self._client.query_batch_points, version.name, asked.queries)
+                try:
+                    return asked.passages(self._retry(call), version.manifest.chunks)
+                except Exception as error:
+                    if not is_missing(error):
+                        raise
+        raise self._replaced()
+
+    async def asearch(self, request: SearchRequest) -> list[Passage]:
+        if self._connect_async is None:
+            return await asyncio.to_thread(self.search, request)
+        client = self._async_client(self._connect_async)
+        asked = self._asked(request)
+        with server_errors("searching"):
+            for attempt in range(ATTEMPTS):
+                version = await self._arecent(client, at_once=attempt > 0)
+                if not _has_answers(version, request):
+                    return []
+                call = partial(client.query_batch_points, version.name, asked.queries)
+                try:
+                    answers = await aretry(call, self._patience_s)
+                    return asked.passages(answers, version.manifest.chunks)
+                except Exception as error:
+                    if not is_missing(error):
+                        raise
+        raise self._replaced()
 
     def scroll(self, filter: Filter | None = None) -> Iterator[dict[str, Any]]:
-        if not self.info().chunks:
-            return
-        offset: Any = None
-        while True:
-            with server_errors("reading chunks"):
-                page, offset = self._client.scroll(
-                    self._collection,
-                    scroll_filter=to_server(filter) if filter else None,
-                    limit=PAGE,
-                    offset=offset,
-                    with_payload=True,
-                )
-            for record in page:
-                yield {"id": str(record.id), **read_payload(record.payload or {})}
-            if offset is None:
-                return
+        for point in self._points(self._published(), filter):
+            yield {"id": str(point.id), **read_payload(point.payload or {})}
+
+    def records(self) -> Iterator[Record]:
+        version = self._published()
+        for point in self._points(version, None, with_vectors=[DENSE]):
+            dense: Any = point.vector[DENSE] if isinstance(point.vector, dict) else []
+            yield Record(
+                str(point.id), read_payload(point.payload or {}), np.asarray(dense, dtype=np.float32)
+            )
+        if self._published() != version:
+            raise self._replaced()
 
     def facet(self, field: str, filter: Filter | None = None, limit: int = 100) -> dict[Any, int]:
-        info = self.info()
-        kind = info.fields.get(field)
-        if not info.chunks or kind is None:
+        version = self._published()
+        kind = version.manifest.info().fields.get(field) if version else None
+        if version is None or not version.manifest.chunks or kind is None:
             return {}
         if kind in ("float", "datetime"):  # the server counts keywords, integers and bools
             return count_values(self.scroll(filter), field, limit)
+        where = to_server(filter) if filter else None
+        call = partial(
+            self._client.facet,
+            version.name,
+            field_path(field),
+            facet_filter=where,
+            limit=limit,
+            exact=True,
+        )
         with server_errors("counting values"):
-            response = self._client.facet(
-                self._collection,
-                field_path(field),
-                facet_filter=to_server(filter) if filter else None,
-                limit=limit,
-                exact=True,
-            )
-        return {hit.value: hit.count for hit in response.hits}
+            return {hit.value: hit.count for hit in self._retry(call).hits}
 
     def info(self) -> StoreInfo:
-        manifest = self._published()
-        return StoreInfo(
-            chunks=manifest.chunks,
-            documents=manifest.documents,
-            embedder=manifest.embedder,
-            dimension=manifest.dimension,
-            fields={**manifest.fields, **RESERVED_FIELDS},
-            generation=str(manifest.generation),
-        )
+        version = self._published()
+        return (version.manifest if version else Manifest()).info()
 
     def check(self) -> None:
         self._published()
 
     def side(self, name: str) -> Path | None:
-        local = self._local(self._published())
-        path = self._folder / local.side / name if local.side else None
+        folder = self._side_folder(self._published())
+        path = folder / name if folder else None
         return path if path and path.exists() else None
+
+    def side_names(self) -> list[str]:
+        folder = self._side_folder(self._published())
+        return sorted(sizes(folder)) if folder else []
 
     @contextlib.contextmanager
     def writer(
-        self, *, embedder: str, dimension: int, fields: Mapping[str, FieldType], wait_s: float
+        self,
+        *,
+        embedder: str,
+        dimension: int,
+        fields: Mapping[str, FieldType],
+        wait_s: float,
+        rebuild: str | None = None,
     ) -> Iterator[ServerWriter]:
         with write_lock(self._folder, wait_s):
-            published = self._published()
-            if published.chunks and (published.embedder, published.dimension) != (embedder, dimension):
-                raise other_embedder(published.embedder, embedder)
-            state = published.model_copy(update={"side": self._local(published).side})
+            version = self._published()
+            state = version.manifest if version else Manifest()
+            if (
+                rebuild is None
+                and state.chunks
+                and (state.embedder, state.dimension) != (embedder, dimension)
+            ):
+                raise other_embedder(state.embedder, embedder)
             with server_errors("writing"):
                 writer = ServerWriter(
-                    self._client, self._collection, self._folder, state, embedder, dimension, fields
+                    self._client,
+                    self.versions,
+                    self._layout,
+                    self._folder,
+                    version,
+                    self._local(state).side,
+                    embedder,
+                    dimension,
+                    fields,
+                    rebuild=rebuild,
+                    patience_s=self._patience_s,
                 )
                 try:
                     yield writer
                 finally:
+                    writer.abandon()
                     remove(writer.side)
+                    self._known = (-FRESH_S, None)
+
+    def settle(self, wait_s: float) -> None:
+        """Nothing: a server looks after its index by itself."""
 
     def close(self) -> None:
         self._client.close()
 
-    def _published(self) -> Manifest:
-        """The state that the collection's metadata tells; the empty one when there is no collection."""
+    async def aclose(self) -> None:
+        """Close the running event loop's own connection."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.close()
+
+    def _asked(self, request: SearchRequest) -> Asked:
+        return Asked.of(request, self._bm25, quantized=self._layout.quantization != "off")
+
+    def _retry(self, call: Callable[[], T]) -> T:
+        return retry(call, self._patience_s)
+
+    def _published(self) -> Version | None:
+        """The published version as the server knows it now; None: there is none."""
         with server_errors("asking for its state"):
-            if not self._client.collection_exists(self._collection):
-                return Manifest()
-            metadata = self._client.get_collection(self._collection).config.metadata or {}
-        if META not in metadata:
-            raise StoreError(
-                f"the collection {self._collection!r} was not made by Draftline; "
-                "name another with store.collection"
+            return self._read()
+
+    def _read(self) -> Version | None:
+        version = self._retry(self.versions.published)
+        self._known = (time.monotonic(), version)
+        return version
+
+    def _recent(self) -> Version | None:
+        """The published version as we last heard of it; what has replaced it since is noticed."""
+        when, version = self._known
+        return version if version and time.monotonic() - when < FRESH_S else self._read()
+
+    async def _arecent(self, client: AsyncQdrantClient, *, at_once: bool) -> Version | None:
+        when, version = self._known
+        if version and not at_once and time.monotonic() - when < FRESH_S:
+            return version
+        alias = self.versions.alias
+        try:
+            info = await aretry(partial(client.get_collection, alias), self._patience_s)
+        except Exception as error:
+            if is_missing(error):
+                return None
+            raise
+        version = version_of(info, alias)
+        self._known = (time.monotonic(), version)
+        return version
+
+    def _async_client(self, connect: Callable[[], AsyncQdrantClient]) -> AsyncQdrantClient:
+        """One client for each event loop, whose connections are its own."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients[loop] = connect()
+        return self._clients[loop]
+
+    def _points(
+        self, version: Version | None, where: Filter | None, with_vectors: list[str] | None = None
+    ) -> Iterator[models.Record]:
+        if version is None or not version.manifest.chunks:
+            return
+        offset: Any = None
+        while True:
+            call = partial(
+                self._client.scroll,
+                version.name,
+                scroll_filter=to_server(where) if where else None,
+                limit=PAGE,
+                offset=offset,
+                with_payload=True,
+                with_vectors=with_vectors or False,
             )
-        return Manifest.model_validate(metadata[META])
+            with server_errors("reading chunks"):
+                try:
+                    page, offset = self._retry(call)
+                except Exception as error:
+                    if is_missing(error):
+                        raise self._replaced() from error
+                    raise
+            yield from page
+            if offset is None:
+                return
+
+    def _replaced(self) -> StoreError:
+        return StoreError(
+            f"the collection {self.versions.alias!r} was changed by another process while it was read; "
+            "run it again"
+        )
+
+    def _side_folder(self, version: Version | None) -> Path | None:
+        side = self._local(version.manifest if version else Manifest()).side
+        return self._folder / side if side else None
 
     def _local(self, published: Manifest) -> Manifest:
         """This machine's side files, if they belong to the published state.
@@ -171,25 +307,9 @@ class ServerStore:
         return local if local.generation == published.generation else Manifest()
 
 
-def _lookups(terms: Sequence[int], where: models.Filter | None) -> list[models.QueryRequest]:
-    """For each term, the best chunk that has it."""
-    return [
-        models.QueryRequest(
-            query=models.SparseVector(indices=[term], values=[1.0]),
-            using=SPARSE,
-            filter=where,
-            limit=1,
-            with_vector=[SPARSE],
-        )
-        for term in terms
-    ]
-
-
-def _candidate(hit: models.ScoredPoint) -> Candidate:
-    vector: Any = hit.vector[DENSE] if isinstance(hit.vector, dict) else []
-    return Candidate(str(hit.id), read_payload(hit.payload or {}), unit(vector), _terms(hit))
-
-
-def _terms(hit: models.ScoredPoint) -> dict[int, float]:
-    vector = hit.vector.get(SPARSE) if isinstance(hit.vector, dict) else None
-    return sparse(vector.indices, vector.values) if isinstance(vector, models.SparseVector) else {}
+def _has_answers(version: Version | None, request: SearchRequest) -> TypeGuard[Version]:
+    """Whether there is anything to search, after a look at who made the vectors."""
+    if version is None or not version.manifest.chunks or request.limit < 1:
+        return False
+    check_embedder(request, version.manifest.embedder)
+    return True

@@ -2,181 +2,249 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from qdrant_client import QdrantClient, models
 
-from retrieve.fields import field_path, fields_of, merge_fields, stored_payload
+from retrieve.fields import fields_of, merge_fields, stored_payload
 from retrieve.filters import Condition, Filter, HasId, MatchAny
-from retrieve.schema import RESERVED_FIELDS, Chunk, FieldType
-from retrieve.store.base import Vector
+from retrieve.schema import RESERVED, RESERVED_FIELDS, Chunk, FieldType
+from retrieve.store.base import Record, Vector, records_of
 from retrieve.store.bm25 import Bm25
 from retrieve.store.files import remove
 from retrieve.store.manifest import Manifest, write_manifest
 from retrieve.store.server_client import retry
 from retrieve.store.server_filters import to_server
+from retrieve.store.server_versions import DENSE, SPARSE, Layout, Version, Versions
 from retrieve.store.side import WorkingSide
 
-DENSE, SPARSE = "dense", "bm25"
-META = "draftline"
-"""Key of the collection's metadata under which the published state is kept."""
 BATCH = 128
-
-SCHEMA_TYPES: Mapping[FieldType, models.PayloadSchemaType] = {
-    "keyword": models.PayloadSchemaType.KEYWORD,
-    "integer": models.PayloadSchemaType.INTEGER,
-    "float": models.PayloadSchemaType.FLOAT,
-    "bool": models.PayloadSchemaType.BOOL,
-    "datetime": models.PayloadSchemaType.DATETIME,
-}
 
 
 class ServerWriter:
-    """See `StoreWriter`."""
+    """See `StoreWriter`.
+
+    Changes of the published version are held back until `commit`. A version that nobody sees yet,
+    the first one or a rebuilt one, is filled at once, and published by moving the alias.
+    """
 
     def __init__(
         self,
         client: QdrantClient,
-        collection: str,
+        versions: Versions,
+        layout: Layout,
         folder: Path,
-        published: Manifest,
+        published: Version | None,
+        side: str | None,
         embedder: str,
         dimension: int,
         fields: Mapping[str, FieldType],
+        *,
+        rebuild: str | None = None,
+        patience_s: float,
     ) -> None:
-        self._client = client
-        self._collection = collection
-        self._folder = folder
-        self._published = published
-        self._embedder = embedder
-        self._dimension = dimension
-        self._fields = merge_fields(published.fields, fields)
+        self._client, self._versions, self._folder = client, versions, folder
+        self._ordering = models.WriteOrdering(layout.write_ordering)
+        self._patience_s = patience_s
+        self._before = published
+        state = published.manifest if published else Manifest()
+        self._published = state.model_copy(update={"side": side})
+        self._embedder, self._dimension = embedder, dimension
+        self._rebuild = rebuild
+        self._hidden = published is None or not state.chunks or rebuild is not None
+        """Whether we write into a version that nobody sees yet."""
+        self._target = None if self._hidden or published is None else published.name
+        known: Mapping[str, FieldType] = {} if self._hidden else state.fields
+        self._indexed = {} if self._hidden else {**known, **RESERVED_FIELDS}
+        self._fields = merge_fields(known, fields)
         self._bm25 = Bm25()
-        self._points: dict[str, models.PointStruct] = {}
+        self._resumed = False
+        self._held: dict[str, Record] = {}
         self._documents: set[str] = set()
-        """Documents whose chunks go, but for the points held back here."""
+        """Documents whose chunks go, but for those held back here."""
         self._chunks: set[str] = set()
         """Chunks that go."""
-        self._side = WorkingSide(folder, published.side)
+        self._side = WorkingSide(folder, side)
 
     @property
     def side(self) -> Path:
         return self._side.path
 
+    @property
+    def settled(self) -> bool:
+        return True  # a server looks after its index and its deleted chunks by itself
+
+    def settle(self) -> None:
+        pass
+
     def upsert(self, chunks: Sequence[Chunk], vectors: Vector) -> None:
-        if vectors.shape != (len(chunks), self._dimension):
-            raise ValueError(
-                f"vectors {vectors.shape} for {len(chunks)} chunks of {self._dimension} components"
-            )
+        records = records_of(chunks, vectors, self._dimension)
         self._fields = merge_fields(self._fields, *(fields_of(chunk.document.metadata) for chunk in chunks))
-        for chunk, vector in zip(chunks, vectors, strict=True):
-            self._points[chunk.id] = self._point(chunk, vector)
-            self._chunks.discard(chunk.id)
+        self.put(records)
+
+    def put(self, records: Sequence[Record]) -> None:
+        if self._hidden:
+            self._upload(self._begun(), records)
+            return
+        for record in records:
+            self._held[record.id] = record
+            self._chunks.discard(record.id)
+
+    def lacking(self, records: Sequence[Record]) -> list[Record]:
+        target = self._begun() if self._hidden else None
+        if target is None or not self._resumed:
+            return list(records)
+        call = partial(self._client.retrieve, target, [r.id for r in records], with_payload=False)
+        there = {str(point.id) for point in retry(call, self._patience_s)}
+        return [record for record in records if record.id not in there]
 
     def delete_documents(self, ids: Sequence[str]) -> None:
         gone = set(ids)
+        if self._hidden:
+            self._delete_documents(gone, keep=())
+            return
         self._documents |= gone
-        for name, point in list(self._points.items()):
-            if (point.payload or {})["_dl"]["document_id"] in gone:
-                del self._points[name]
+        for name, record in list(self._held.items()):
+            if record.payload[RESERVED]["document_id"] in gone:
+                del self._held[name]
 
     def delete_chunks(self, ids: Sequence[str]) -> None:
+        if self._hidden:
+            self._delete_chunks(set(ids))
+            return
         self._chunks |= set(ids)
         for name in ids:
-            self._points.pop(name, None)
+            self._held.pop(name, None)
 
     def commit(self) -> None:
-        changed = bool(self._points or self._documents or self._chunks)
-        if changed and not (self._published.generation == 0 and not self._points):
-            self._prepare()
-            self._upload()
-            self._delete()
-            after = self._counted()
-        else:
-            after = self._published
+        if self._hidden and self._rebuild is not None:
+            self._begun()  # also what is rebuilt as empty replaces what there was
+        changed = self._apply()
+        after = self._counted() if changed else self._published
         generation = self._published.generation + 1
         side = self._side.publish(self._published.side, f"side-{generation}")
-        if after is self._published and side == self._published.side:
+        if not changed and side == self._published.side:
             return
-        after = after.model_copy(update={"generation": generation, "side": side})
-        if not self._client.collection_exists(self._collection):
-            self._prepare()  # side files belong to a state, and that is where the state is kept
-        shared = after.model_copy(update={"side": None})
-        self._client.update_collection(self._collection, metadata={META: shared.model_dump()})
+        self._publish(after.model_copy(update={"generation": generation, "side": side}), changed)
         write_manifest(self._folder, Manifest(generation=generation, side=side))
-        self._published = after
         for path in self._folder.glob("side-*"):
             if path.name != side:
                 remove(path)
 
-    def _point(self, chunk: Chunk, vector: Vector) -> models.PointStruct:
-        terms = self._bm25.document(chunk.embedding_text())
+    def abandon(self) -> None:
+        """Drop a version that was not published, unless its building can be resumed."""
+        if self._hidden and self._target is not None and self._rebuild is None:
+            with contextlib.suppress(Exception):  # whatever made us give up may be in the way here too
+                self._versions.drop(self._target)
+
+    def _apply(self) -> bool:
+        """Carry out what was held back; whether the chunks differ from the published ones."""
+        if self._hidden:
+            return self._target is not None
+        if not (self._held or self._documents or self._chunks):
+            return False
+        target = self._begun()
+        # New chunks first: for that moment a reader may see a document's old and new ones, never neither.
+        self._upload(target, list(self._held.values()))
+        self._delete_documents(self._documents, keep=sorted(self._held))
+        self._delete_chunks(self._chunks)
+        self._held, self._documents, self._chunks = {}, set(), set()
+        return True
+
+    def _publish(self, after: Manifest, changed: bool) -> None:
+        name = self._target
+        if not changed and self._before is not None:
+            name = self._before.name  # side files alone, while the store is empty or as it was
+        elif name is None:
+            name = self._begun()  # side files belong to a state, and a state lies in a version
+        self._versions.publish(name, after)
+        if self._hidden and name == self._target:
+            self._versions.switch(name)
+            self._hidden = False
+        self._before = Version(name, after, "")
+        self._published = after
+
+    def _begun(self) -> str:
+        """The version to write to, all fields indexed: before the upload, so that HNSW links know them."""
+        if self._target is None:
+            self._target = self._resume() or self._versions.create(self._dimension, self._build())
+        self._versions.index(self._target, self._fields, self._indexed)
+        self._indexed = {**self._fields, **RESERVED_FIELDS}
+        return self._target
+
+    def _build(self) -> str:
+        return f"{owner(self._folder)} {self._rebuild or 'first ingest'}"
+
+    def _resume(self) -> str | None:
+        """What this folder's last writer left of the same rebuild; whatever else it left goes."""
+        found = None
+        for version in self._versions.others():
+            if not version.build.startswith(f"{owner(self._folder)} "):
+                continue
+            if self._rebuild is not None and version.build == self._build():
+                found, self._resumed = version.name, True
+            else:
+                self._versions.drop(version.name)
+        return found
+
+    def _upload(self, target: str, records: Sequence[Record]) -> None:
+        for batch in _batches(records):
+            points = [self._point(record) for record in batch]
+            call = partial(self._client.upsert, target, points, wait=True, ordering=self._ordering)
+            retry(call, self._patience_s)
+
+    def _delete_documents(self, ids: set[str], keep: Sequence[str]) -> None:
+        if ids:
+            gone: Condition = MatchAny("_dl.document_id", tuple(sorted(ids)))
+            kept = (HasId(tuple(keep)),) if keep else ()
+            self._delete(models.FilterSelector(filter=to_server(Filter(must=(gone,), must_not=kept))))
+
+    def _delete_chunks(self, ids: set[str]) -> None:
+        if ids:
+            self._delete(models.PointIdsList(points=sorted(ids)))
+
+    def _delete(self, selector: models.FilterSelector | models.PointIdsList) -> None:
+        if self._target is not None:
+            call = partial(self._client.delete, self._target, selector, wait=True, ordering=self._ordering)
+            retry(call, self._patience_s)
+
+    def _point(self, record: Record) -> models.PointStruct:
+        terms = self._bm25.document(record.embedding_text())
         vectors: Any = {
-            DENSE: vector.tolist(),
+            DENSE: record.vector.tolist(),
             SPARSE: models.SparseVector(indices=terms.indices, values=terms.values),
         }
-        return models.PointStruct(id=chunk.id, vector=vectors, payload=stored_payload(chunk.payload()))
-
-    def _prepare(self) -> None:
-        """Make the collection and the indexes: before the upload, so that HNSW links know the fields."""
-        indexed: dict[str, FieldType] = {}
-        exists = self._client.collection_exists(self._collection)
-        if exists and self._published.chunks:
-            indexed = {**self._published.fields, **RESERVED_FIELDS}
-        else:
-            if exists:  # empty, perhaps for vectors of another size, or left by a first commit that died
-                self._client.delete_collection(self._collection)
-            self._client.create_collection(
-                self._collection,
-                vectors_config={
-                    DENSE: models.VectorParams(size=self._dimension, distance=models.Distance.COSINE)
-                },
-                sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-                metadata={META: Manifest().model_dump()},
-            )
-        for name, kind in {**self._fields, **RESERVED_FIELDS}.items():
-            if indexed.get(name) == kind:
-                continue
-            path = field_path(name)
-            if name in indexed:
-                self._client.delete_payload_index(self._collection, path)
-            schema: Any = SCHEMA_TYPES[kind]
-            if name == "_dl.tenant":
-                schema = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
-            self._client.create_payload_index(self._collection, path, schema)
-
-    def _upload(self) -> None:
-        points = list(self._points.values())
-        for start in range(0, len(points), BATCH):
-            batch = points[start : start + BATCH]
-            retry(partial(self._client.upsert, self._collection, batch, wait=True))
-
-    def _delete(self) -> None:
-        if self._documents:
-            gone: Condition = MatchAny("_dl.document_id", tuple(sorted(self._documents)))
-            fresh = (HasId(tuple(sorted(self._points))),) if self._points else ()
-            where = models.FilterSelector(filter=to_server(Filter(must=(gone,), must_not=fresh)))
-            retry(lambda: self._client.delete(self._collection, where, wait=True))
-        if self._chunks:
-            ids = models.PointIdsList(points=sorted(self._chunks))
-            retry(lambda: self._client.delete(self._collection, ids, wait=True))
-        self._points.clear()
-        self._documents.clear()
-        self._chunks.clear()
+        return models.PointStruct(id=record.id, vector=vectors, payload=stored_payload(record.payload))
 
     def _counted(self) -> Manifest:
-        chunks = self._client.count(self._collection, exact=True).count
-        facet = self._client.facet(self._collection, "_dl.document_id", limit=max(chunks, 1), exact=True)
+        assert self._target is not None
+        count, facet = self._client.count, self._client.facet
+        chunks = retry(partial(count, self._target, exact=True), self._patience_s).count
+        limit = max(chunks, 1)
+        call = partial(facet, self._target, "_dl.document_id", limit=limit, exact=True)
+        documents = len(retry(call, self._patience_s).hits)
         holds = chunks > 0
         return self._published.model_copy(
             update={
                 "embedder": self._embedder if holds else None,
                 "dimension": self._dimension if holds else None,
-                "fields": dict(self._fields),
+                "fields": dict(self._fields) if holds else {},
                 "chunks": chunks,
-                "documents": len(facet.hits),
+                "documents": documents,
             }
         )
+
+
+def owner(folder: Path) -> str:
+    """Who builds a version: the store folder, whose write lock its builder holds, and its machine."""
+    return f"{socket.gethostname()}:{folder}"
+
+
+def _batches(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    for start in range(0, len(records), BATCH):
+        yield records[start : start + BATCH]

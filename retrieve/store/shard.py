@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import qdrant_edge as edge
 
 from configs.errors import StoreError
 from retrieve.fields import field_path, read_payload, stored_payload
 from retrieve.filters import Filter
-from retrieve.schema import RESERVED, Chunk, FieldType, Passage
-from retrieve.store.base import SearchRequest, Vector
+from retrieve.schema import RESERVED, FieldType, Passage
+from retrieve.store.base import Record, SearchRequest
 from retrieve.store.bm25 import MAX_TERMS, Bm25, rarity
 from retrieve.store.candidates import Candidate, ranked, sparse, unit
 from retrieve.store.edge_filters import FALSE_FIELDS, TRUE_FIELDS, to_edge
@@ -82,22 +83,33 @@ def create_index(shard: edge.EdgeShard, field: str, kind: FieldType) -> None:
     shard.update(edge.UpdateOperation.create_field_index(path, SCHEMA_TYPES[kind]))
 
 
+def unindexed(shard: edge.EdgeShard, fields: Mapping[str, FieldType]) -> dict[str, FieldType]:
+    """Those of the fields that have no index, or one of another type."""
+    schema = shard.info().payload_schema
+    found = {name: schema.get(field_path(name)) for name in fields}
+    return {
+        name: fields[name]
+        for name, index in found.items()
+        if index is None or index.data_type != SCHEMA_TYPES[fields[name]]
+    }
+
+
 def drop_index(shard: edge.EdgeShard, field: str) -> None:
     shard.update(edge.UpdateOperation.delete_field_index(field_path(field)))
 
 
-def point_of(chunk: Chunk, vector: Vector, bm25: Bm25) -> edge.Point:
+def point_of(record: Record, bm25: Bm25) -> edge.Point:
     """A chunk as Edge stores it."""
-    payload = stored_payload(chunk.payload())
+    payload = stored_payload(record.payload)
     bools = {True: set[str](), False: set[str]()}
-    for name, value in chunk.document.metadata.items():
+    for name, value in record.payload.items():
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, bool):
                 bools[item].add(name)
     shadow = {"true": sorted(bools[True]), "false": sorted(bools[False])}
-    payload[RESERVED] |= {key: names for key, names in shadow.items() if names}
-    vectors = {DENSE: vector.tolist(), SPARSE: bm25.document(chunk.embedding_text())}
-    return edge.Point(chunk.id, vectors, payload)
+    payload[RESERVED] = payload[RESERVED] | {key: names for key, names in shadow.items() if names}
+    vectors = {DENSE: record.vector.tolist(), SPARSE: bm25.document(record.embedding_text())}
+    return edge.Point(record.id, vectors, payload)
 
 
 def payload_of(stored: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -156,16 +168,29 @@ def _terms(hit: edge.ScoredPoint) -> dict[int, float]:
 
 def scroll(shard: edge.EdgeShard, where: Filter | None) -> Iterator[dict[str, Any]]:
     """Payloads of all points that pass, page by page."""
+    for point in _points(shard, to_edge(where) if where else None):
+        yield {"id": str(point.id), **payload_of(point.payload)}
+
+
+def records(shard: edge.EdgeShard) -> Iterator[Record]:
+    """All points, page by page."""
+    for point in _points(shard, None, with_vector=[DENSE]):
+        assert isinstance(point.vector, dict)
+        vector = np.asarray(point.vector[DENSE], dtype=np.float32)
+        yield Record(str(point.id), payload_of(point.payload), vector)
+
+
+def _points(
+    shard: edge.EdgeShard, where: edge.Filter | None, with_vector: list[str] | None = None
+) -> Iterator[edge.Record]:
     offset: Any = None
     while True:
+        request = edge.ScrollRequest(
+            offset=offset, limit=PAGE, filter=where, with_payload=True, with_vector=with_vector or False
+        )
         with edge_errors("reading chunks"):
-            page, offset = shard.scroll(
-                edge.ScrollRequest(
-                    offset=offset, limit=PAGE, filter=to_edge(where) if where else None, with_payload=True
-                )
-            )
-        for record in page:
-            yield {"id": str(record.id), **payload_of(record.payload)}
+            page, offset = shard.scroll(request)
+        yield from page
         if offset is None:
             return
 

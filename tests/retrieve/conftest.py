@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from retrieve.store.base import Store
 from retrieve.store.edge import EdgeStore
+from tests.retrieve.qdrant_double import QdrantDouble
 
 
 @pytest.fixture
@@ -20,20 +22,41 @@ def edge_store(tmp_path: Path) -> Iterator[EdgeStore]:
     store.close()
 
 
-def _server_store(folder: Path) -> Store:
+@pytest.fixture
+def double() -> Iterator[QdrantDouble]:
+    """A stand-in for a server, on a real socket."""
+    double = QdrantDouble()
+    yield double
+    double.close()
+
+
+@contextlib.contextmanager
+def server_store(folder: Path) -> Iterator[Store]:
+    """A store in the server that DRAFTLINE_TEST_QDRANT_URL names, or in qdrant-client's in-memory mode."""
     from qdrant_client import QdrantClient
 
     from retrieve.store.server import ServerStore
 
     url = os.environ.get("DRAFTLINE_TEST_QDRANT_URL")
-    client = QdrantClient(url=url) if url else QdrantClient(":memory:")
-    return ServerStore(client, f"tests-{uuid.uuid4()}", folder)
+    client = QdrantClient(url=url, timeout=60) if url else QdrantClient(":memory:")
+    store = ServerStore(client, f"tests-{uuid.uuid4()}", folder)
+    try:
+        yield store
+    finally:
+        if url:
+            published = store.versions.published()
+            for version in (*store.versions.others(), *([published] if published else [])):
+                store.versions.drop(version.name)
+        store.close()
 
 
 @pytest.fixture(params=["edge", "server"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A store of each kind; the server is qdrant-client's in-memory one unless a real one is named."""
-    make: dict[str, Callable[[Path], Store]] = {"edge": EdgeStore, "server": _server_store}
-    store = make[request.param](tmp_path / "store")
-    yield store
-    store.close()
+    """A store of each kind; see `server_store`."""
+    if request.param == "server":
+        with server_store(tmp_path / "store") as server:
+            yield server
+        return
+    edge = EdgeStore(tmp_path / "store")
+    yield edge
+    edge.close()

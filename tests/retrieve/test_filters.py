@@ -31,6 +31,8 @@ from retrieve.filters import (
 )
 from retrieve.schema import FieldType, Metadata
 from retrieve.store.base import Store
+from retrieve.store.edge import EdgeStore
+from tests.retrieve.conftest import server_store
 from tests.retrieve.naive import passes
 from tests.retrieve.samples import fill, make_chunk, make_document
 
@@ -110,23 +112,15 @@ def filters(inner: st.SearchStrategy[Condition] | None = None) -> st.SearchStrat
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
-    from qdrant_client import QdrantClient
-
-    from retrieve.store.edge import EdgeStore
-    from retrieve.store.server import ServerStore
-
     rng = random.Random(7)
     documents = [make_document(n, random_metadata(rng), tenant="north" if n % 3 else None) for n in range(60)]
     folder = tmp_path_factory.mktemp("stores")
-    stores: list[Store] = [
-        EdgeStore(folder / "edge"),
-        ServerStore(QdrantClient(":memory:"), "tests", folder / "server"),
-    ]
-    for store in stores:
-        fill(store, documents)
-    yield stores
-    for store in stores:
-        store.close()
+    with server_store(folder / "server") as server:
+        stores: list[Store] = [EdgeStore(folder / "edge"), server]
+        for store in stores:
+            fill(store, documents)
+        yield stores
+        stores[0].close()
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,0 +1,225 @@
+"""A server that is gone, slow, failing or something else, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from configs.errors import StoreError
+from configs.settings import Settings
+from retrieve.store import open_store, server_client
+from retrieve.store.base import Store
+from retrieve.store.server import ServerStore
+from tests.retrieve.qdrant_double import Fault, QdrantDouble
+from tests.retrieve.samples import fill, make_chunk, make_document, pages, request_for, vectors_for, writing
+
+QUERY = "/points/query/batch"
+
+
+@pytest.fixture
+def store(
+    double: QdrantDouble, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ServerStore]:
+    monkeypatch.setattr(server_client, "PAUSES_S", (0.01, 0.02, 0.04))
+    store = open_store(make_settings("store.kind=server", f"store.url={double.url}"))
+    assert isinstance(store, ServerStore)
+    fill(store, [make_document(n, {"n": n}) for n in range(5)])
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def hasty(
+    store: ServerStore, double: QdrantDouble, make_settings: Callable[..., Settings]
+) -> Iterator[Store]:
+    """The same store for somebody who waits for a second only."""
+    hasty = open_store(make_settings("store.kind=server", f"store.url={double.url}", "store.timeout_s=1"))
+    yield hasty
+    hasty.close()
+
+
+def at(path: str, *faults: Fault) -> Callable[[str], Fault | None]:
+    """These faults, one for each of the first requests to a path."""
+    left = list(faults)
+    return lambda request: left.pop(0) if path in request and left else None
+
+
+CHUNK = make_chunk(make_document(3))
+
+
+@pytest.mark.parametrize(
+    "faults", [(500,), (503, 502, 504), ("close",), ("close", "close", 500), ("cut",)], ids=str
+)
+def test_a_failure_that_passes_is_not_noticed(
+    double: QdrantDouble, store: ServerStore, faults: tuple[Fault, ...]
+) -> None:
+    """A node that goes down closes its connections, and until its replica takes over there are errors."""
+    double.fault = at(QUERY, *faults)
+    assert store.search(request_for(CHUNK))[0].id == CHUNK.id
+    double.fault = at("/points/scroll", *faults)
+    assert len(pages(store)) == 5
+    double.fault = at("GET /collections/draftline", *faults)
+    assert store.info().chunks == 5
+    double.fault = at("/facet", *faults)
+    assert len(store.facet("n")) == 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (500, r"failed again and again while searching: 500 .*told to fail.*lost a node"),
+        ("close", r"cannot be reached while searching.*store\.url"),
+        (403, r"wants another key while searching.*store\.api_key"),
+        (400, "refused while searching: 400 .*told to fail"),
+        ("garbage", r"no Qdrant server, or of another version.*store\.url"),
+    ],
+)
+def test_a_failure_that_stays_is_one_clear_line(
+    double: QdrantDouble, store: ServerStore, fault: Fault, message: str
+) -> None:
+    double.fault = at(QUERY, *[fault] * 20)
+    with pytest.raises(StoreError, match=message) as caught:
+        store.search(request_for(CHUNK))
+    assert "\n" not in str(caught.value)
+    asked = sum(QUERY in request for request in double.requests)
+    assert asked == (4 if fault in (500, "close") else 1)  # what cannot pass is not tried again
+
+
+def test_a_server_that_hangs_is_asked_once(double: QdrantDouble, hasty: Store) -> None:
+    double.fault = at(QUERY, *["hang"] * 20)
+    with pytest.raises(StoreError, match=r"did not answer in time while searching; see store\.timeout_s"):
+        hasty.search(request_for(CHUNK))
+    assert sum(QUERY in request for request in double.requests) == 1
+
+
+def test_a_busy_server_is_asked_again(double: QdrantDouble, store: ServerStore) -> None:
+    double.fault = at(QUERY, 429, 429)
+    assert store.search(request_for(CHUNK))[0].id == CHUNK.id
+
+
+class TestAsync:
+    def test_many_at_once_over_one_connection_pool(self, store: ServerStore) -> None:
+        async def ask() -> list[str]:
+            chunks = [make_chunk(make_document(n % 5)) for n in range(20)]
+            found = await asyncio.gather(*(store.asearch(request_for(chunk)) for chunk in chunks))
+            await store.aclose()
+            assert [passages[0].id for passages in found] == [chunk.id for chunk in chunks]
+            return [passage.id for passage in found[0]]
+
+        chunk = make_chunk(make_document(0))
+        expected = [passage.id for passage in store.search(request_for(chunk))]
+        assert asyncio.run(ask()) == expected
+        assert asyncio.run(ask()) == expected  # another loop, another connection
+
+    @pytest.mark.parametrize("fault", [500, "close", "cut"])
+    def test_a_failure_that_passes(self, double: QdrantDouble, store: ServerStore, fault: Fault) -> None:
+        async def ask() -> str:
+            try:
+                return (await store.asearch(request_for(CHUNK)))[0].id
+            finally:
+                await store.aclose()
+
+        double.fault = at(QUERY, fault)
+        assert asyncio.run(ask()) == CHUNK.id
+
+    def test_a_hanging_server_holds_nobody_else_up(self, double: QdrantDouble, hasty: ServerStore) -> None:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0.01)
+
+        async def ask() -> None:
+            ticking = asyncio.create_task(tick())
+            with pytest.raises(StoreError, match="did not answer in time"):
+                await hasty.asearch(request_for(CHUNK))
+            ticking.cancel()
+            await hasty.aclose()
+
+        double.fault = at(QUERY, "hang")
+        asyncio.run(ask())
+        assert ticks > 5
+
+    def test_an_embedded_store_answers_too(self, tmp_path: Path) -> None:
+        from retrieve.store.edge import EdgeStore
+
+        store = EdgeStore(tmp_path)
+        (chunk,) = fill(store, [make_document(1)])
+        assert asyncio.run(store.asearch(request_for(chunk)))[0].id == chunk.id
+
+
+class TestWriting:
+    def test_batches_are_sent_again(self, double: QdrantDouble, store: ServerStore) -> None:
+        double.fault = at("/points?wait=true", 500, "close", 503)
+        fill(store, [make_document(n) for n in range(5, 9)])
+        assert len(pages(store)) == 9
+        assert all("wait=true" in request and "ordering=medium" in request for request in double.writes())
+
+    def test_a_server_that_stays_away_leaves_what_was_published(
+        self, double: QdrantDouble, store: ServerStore
+    ) -> None:
+        double.fault = at("/points?wait=true", *[500] * 20)
+        with pytest.raises(StoreError, match="failed again and again while writing"):
+            fill(store, [make_document(7)])
+        double.fault = at("nothing")
+        assert len(pages(store)) == 5
+        fill(store, [make_document(7)])
+        assert len(pages(store)) == 6
+
+    def test_random_failures_while_writing_and_reading(
+        self, double: QdrantDouble, store: ServerStore
+    ) -> None:
+        """Each commit replaces every document; what fails is made good by the next that does not."""
+        rng = random.Random(5)
+        documents = [make_document(n) for n in range(5)]
+
+        def flaky(request: str) -> Fault | None:
+            return rng.choice([500, "close", "cut"]) if "/points" in request and rng.random() < 0.15 else None
+
+        double.fault = flaky
+        done = 0
+        for version in range(12):
+            chunks = [make_chunk(document, version=str(version)) for document in documents]
+            try:
+                with writing(store) as writer:
+                    writer.delete_documents([document.id for document in documents])
+                    writer.upsert(chunks, vectors_for(chunks))
+                    writer.commit()
+            except StoreError:
+                continue
+            done += 1
+            double.fault = at("nothing")
+            texts = {payload["_dl"]["text"] for payload in store.scroll()}
+            assert texts == {chunk.text for chunk in chunks}
+            double.fault = flaky
+        assert done > 5
+
+    def test_a_reader_goes_on_while_another_version_takes_over(
+        self, double: QdrantDouble, store: ServerStore
+    ) -> None:
+        stop, wrong, counts = threading.Event(), list[object](), set[int]()
+
+        def read() -> None:
+            while not stop.is_set():
+                try:
+                    counts.add(len(store.search(request_for(CHUNK, limit=50))))
+                except BaseException as error:
+                    wrong.append(error)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        for number in range(4):
+            records = list(store.records())
+            with writing(store, fields={"n": "integer"}, rebuild=f"again {number}") as writer:
+                writer.put(records)
+                writer.commit()
+        stop.set()
+        thread.join()
+        assert (wrong, counts) == ([], {5})
