@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from configs.cli import Command, Context, run_main
 from configs.errors import ExitCode, InputError
@@ -13,6 +14,7 @@ from ingest.export import export
 from ingest.manage import describe, remove
 from ingest.pipeline import Sync
 from ingest.progress import Stages
+from ingest.reembed import reembed
 from ingest.report import counted, failure_lines, failures_json
 from retrieve.store import open_store
 
@@ -26,6 +28,7 @@ examples:
   python -m ingest ./docs --convert-only --out converted
   python -m ingest status
   python -m ingest remove ./docs/old
+  python -m ingest reembed --set models.embed=NAME
 """
 
 
@@ -103,6 +106,21 @@ def take_out(context: Context) -> int:
     return ExitCode.PARTIAL if report.failed else ExitCode.OK
 
 
+def embed_anew(context: Context) -> int:
+    """Embed the stored chunks with another model."""
+    with Stages(context.console, quiet=context.args.json) as stages:
+        done = reembed(context.settings, open_store(context.settings), stages)
+    if context.args.json:
+        context.emit(asdict(done))
+    context.say(
+        f"{counted(done.chunks, 'chunk')} embedded with {done.embedder} instead of {done.before} "
+        f"({done.seconds:.1f} s)"
+    )
+    if done.recut:
+        context.note(f"{done.embedder} reads text in other pieces: the next ingest cuts all documents anew")
+    return ExitCode.OK
+
+
 def _sync_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or a glob in quotes")
     parser.add_argument("--tenant", metavar="NAME", help="tenant label of what this run ingests")
@@ -120,6 +138,7 @@ def _remove_arguments(parser: argparse.ArgumentParser) -> None:
 COMMANDS = (
     Command("sync", "bring the store in line with files", sync, _sync_arguments, epilog=EPILOG),
     Command("status", "what the store holds", status),
+    Command("reembed", "embed what is stored with the model that models.embed names", embed_anew),
     Command("remove", "take documents out of the store", take_out, _remove_arguments),
 )
 

@@ -6,6 +6,7 @@ visible together, as do the two halves of a renamed file.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,9 @@ class Sync:
             try:
                 if not plan.is_idle():
                     self._carry_out(plan)
+                if not self._store.info().settled:  # a run that died has left it so, or one is at work
+                    with contextlib.suppress(StoreError):
+                        self._store.settle(wait_s=0)
                 return self.report
             except _OutdatedPlanError:
                 self._stages.note("another ingest was faster; comparing again")
@@ -85,6 +89,8 @@ class Sync:
                     raise _OutdatedPlanError
                 publisher = _Publisher(self._settings.ingest, writer, embedder, self._stages, self.report)
                 publisher.publish(plan, spool, fields, failures)
+                if not writer.settled:
+                    self._stages.stage("completing the index of", self._store.info().chunks, "chunks")
 
     def _prepare(self, plan: Plan, spool: Spool) -> tuple[list[KnownFailure], dict[str, FieldType]]:
         """Convert what is to be done; what a widened field type touches is converted again as well."""

@@ -158,7 +158,7 @@ def test_a_store_of_another_embedder(sync: Run, docs: Path, home: Path) -> None:
     path = home / "store" / "manifest.json"
     path.write_text(path.read_text().replace("all-minilm-l6-v2", "another-embedder"))
     (docs / "pump.md").write_text("Another.\n")
-    check_line(sync(docs), "holds vectors of the embedder 'another-embedder'", "delete the store and ingest")
+    check_line(sync(docs), "holds vectors of the embedder 'another-embedder'", "python -m ingest reembed")
 
 
 def test_a_home_that_is_a_file(sync: Run, docs: Path, home: Path) -> None:
