@@ -16,7 +16,7 @@ from retrieve.schema import RESERVED, Passage
 
 REACH = 3
 """How many chunks before and after a found one may join it."""
-SHARE = 0.6
+SHARE = 0.5
 """What a chunk is worth at least, of the one beside it; measured on span_qa."""
 
 Place = tuple[str, str, int]

@@ -25,9 +25,9 @@ DEVIATIONS = 3
 class Fusion:
     """How cosine and BM25 score become one; a search of weight 0 takes no part."""
 
-    kind: Kind = "rrf"
+    kind: Kind = "linear"
     dense: float = 1.0
-    bm25: float = 3.0
+    bm25: float = 2.0
 
 
 def fused(cosines: Sequence[float], bm25: Sequence[float], fusion: Fusion) -> Scores:

@@ -30,9 +30,10 @@ from benchmarks.store.data import BUCKETS, CACHE, Data, load_data
 from configs.settings import load_settings
 from retrieve.embed import Embedder, load_embedder
 from retrieve.filters import Filter, Range
+from retrieve.fusion import RRF_K
 from retrieve.store import shard as shards
 from retrieve.store.base import SearchRequest, Store
-from retrieve.store.bm25 import RRF_K, RRF_WEIGHTS, Bm25
+from retrieve.store.bm25 import Bm25
 from retrieve.store.edge import EdgeStore
 from retrieve.store.edge_filters import to_edge
 from retrieve.store.manifest import read_manifest
@@ -163,7 +164,7 @@ def local_search(client: QdrantClient, data: Data) -> Search:
                 models.Prefetch(query=query, using=using, limit=PREFETCH, filter=passing)
                 for query, using in ((dense, shards.DENSE), (sparse, shards.SPARSE))
             ],
-            query=models.RrfQuery(rrf=models.Rrf(k=RRF_K, weights=list(RRF_WEIGHTS))),
+            query=models.RrfQuery(rrf=models.Rrf(k=RRF_K, weights=[1.0, 2.0])),
             limit=LIMIT,
         )
         return len(found.points)
