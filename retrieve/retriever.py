@@ -21,7 +21,7 @@ from retrieve.schema import FieldType, Passage
 from retrieve.search import Searcher
 from retrieve.self_query.plan import QueryPlan
 from retrieve.self_query.reader import QuestionReader
-from retrieve.self_query.relax import relaxations
+from retrieve.self_query.relax import SOFT_MARGIN, relaxations, without_topics
 from retrieve.store import open_store
 from retrieve.store.base import Store
 from retrieve.trace import Trace, plan_note, record
@@ -114,13 +114,29 @@ class Retriever:
         self, plan: QueryPlan, callers: Filter | None, top_k: int, trace: Trace
     ) -> tuple[QueryPlan, Sequence[Passage]]:
         """The plan as it was carried out, and what speaks for an answer; nothing when nothing does."""
-        for attempt in (plan, *(relaxations(plan) if self._settings.relax else ())):
-            where = all_of(attempt.filter, callers)
+
+        def search(attempt: QueryPlan) -> tuple[float, list[Passage]]:
             with trace.stage("searching") as stage:
+                where = all_of(attempt.filter, callers)
                 passages = self._searcher.candidates(attempt.semantic_query, where, top_k)
                 weight = evidence(passages)
                 record(stage, passages, f"{plan_note(attempt)}; evidence {weight:.2f}")
-            if weight >= self._settings.min_evidence:
+            return weight, passages
+
+        least = self._settings.min_evidence
+        weight, passages = search(plan)
+        if not self._settings.relax:
+            return plan, passages if weight >= least else ()
+        bold = without_topics(plan)
+        if bold is not None:
+            other, elsewhere = search(bold)
+            if other >= max(least, weight + SOFT_MARGIN):
+                return bold, elsewhere
+        if weight >= least:
+            return plan, passages
+        for attempt in relaxations(plan):
+            weight, passages = search(attempt)
+            if weight >= least:
                 return attempt, passages
         return plan, ()
 

@@ -22,6 +22,8 @@ class Finding:
     """For people: which words were read as what."""
     negated: bool = False
     reader: Literal["linker", "model"] = "linker"
+    soft: bool = False
+    """On a field of topics (a list, such as tags), of which documents seldom name all: see `relax`."""
 
 
 @dataclass(frozen=True)
