@@ -50,15 +50,19 @@ def write(store: EdgeStore | ServerStore, *numbers: int) -> None:
         writer.commit()
 
 
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a store in good health."""
+    folder = tmp_path_factory.mktemp("healthy") / "store"
+    write(EdgeStore(folder), *range(6))
+    return folder
+
+
 class TestEmbedded:
     @pytest.fixture
-    def store(self, home: Path) -> EdgeStore:
-        store = EdgeStore(home / "store")
-        write(store, *range(6))
-        return store
-
-    @pytest.fixture
-    def folder(self, store: EdgeStore, home: Path) -> Path:
+    def folder(self, healthy: Path, home: Path) -> Path:
+        home.mkdir()
+        files.copy_tree(healthy, home / "store")
         return home / "store"
 
     def test_a_healthy_store(self, folder: Path, doctor: Doctor, settings: Settings) -> None:
