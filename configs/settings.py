@@ -118,7 +118,8 @@ class RetrieveSettings(Section):
     min_evidence: Annotated[float, Field(ge=-1, le=2)]
     min_rerank: Share | None
     all_tenants: bool
-    reader: Literal["off", "linker"]
+    reader: Literal["off", "linker", "model", "both"]
+    chat: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
     relax: bool
     fields: dict[str, FieldHint]
     today: date | None

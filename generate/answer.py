@@ -14,6 +14,7 @@ from typing import Any
 
 from configs.models import model_path
 from configs.settings import AnswerSettings, Settings
+from generate.chat_model import EngineChat
 from generate.citations import Annotator, Citation
 from generate.engine.request import SamplingParams
 from generate.engine.service import EngineService, TokenStream
@@ -256,10 +257,12 @@ def open_answerer(settings: Settings) -> Answerer:
         StoreError: the store is corrupt or unreachable.
     """
     folder = model_path(settings.models.answer, settings, role="answer")
-    retriever = open_retriever(settings)
     from generate.load import load_service, load_tokenizer
 
     name = settings.models.draft
     draft = model_path(name, settings, role="answer") if name else None
     service = load_service(folder, settings.generate, settings.models_dir / COSTS_FILE, draft)
-    return Answerer(retriever, service, load_tokenizer(folder), settings.answer)
+    tokenizer = load_tokenizer(folder)
+    # The answering model reads questions, too, where the settings want it: one engine does both.
+    chat = EngineChat(service, tokenizer) if settings.retrieve.reader in ("model", "both") else None
+    return Answerer(open_retriever(settings, chat), service, tokenizer, settings.answer)

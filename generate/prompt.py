@@ -89,6 +89,10 @@ class PromptBuilder:
                     f"{budget} tokens that context, KV cache and answer.max_tokens leave; shorten it"
                 )
 
+    def chat(self, messages: Sequence[tuple[str, str]]) -> list[int]:
+        """Token ids of (role, text) messages in the chat template, up to where the model's turn begins."""
+        return self._chat([(role, self._plain(text)) for role, text in messages])
+
     def _passage(self, passage: Passage) -> PassageTokens:
         encoded = self._untrusting(
             passage.text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True

@@ -7,11 +7,12 @@ for passage in retriever.retrieve("Who holds the lock?").passages:
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from configs.errors import InputError
+from configs.errors import InputError, SettingsError
 from configs.settings import Settings
 from retrieve.embed import Embedder, load_embedder
 from retrieve.evidence import evidence
@@ -19,6 +20,8 @@ from retrieve.filters import Filter, all_of
 from retrieve.highlights import Highlight, highlights
 from retrieve.schema import FieldType, Passage
 from retrieve.search import Searcher
+from retrieve.self_query.model_reader import ChatModel
+from retrieve.self_query.parts import parts_of, take_turns
 from retrieve.self_query.plan import QueryPlan
 from retrieve.self_query.reader import QuestionReader
 from retrieve.self_query.relax import SOFT_MARGIN, relaxations, without_topics
@@ -50,12 +53,15 @@ class Retrieval:
 class Retriever:
     """Finds passages; several threads may use one, and it follows what ingest publishes."""
 
-    def __init__(self, store: Store, embedder: Embedder, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, settings: Settings, chat: ChatModel | None = None
+    ) -> None:
+        """``chat``: needed where ``retrieve.reader`` is model or both."""
         self._store = store
         self._embedder = embedder
         self._settings = settings.retrieve
         self._searcher = Searcher(store, embedder, settings)
-        self._reader = QuestionReader(store, settings)
+        self._reader = QuestionReader(store, settings, chat)
 
     def retrieve(
         self,
@@ -117,8 +123,10 @@ class Retriever:
 
         def search(attempt: QueryPlan) -> tuple[float, list[Passage]]:
             with trace.stage("searching") as stage:
-                where = all_of(attempt.filter, callers)
-                passages = self._searcher.candidates(attempt.semantic_query, where, top_k)
+                query = attempt.semantic_query
+                parts: list[Filter | None] = [*parts_of(attempt)] or [attempt.filter]
+                wheres = [all_of(part, callers) for part in parts]
+                passages = take_turns([self._searcher.candidates(query, where, top_k) for where in wheres])
                 weight = evidence(passages)
                 record(stage, passages, f"{plan_note(attempt)}; evidence {weight:.2f}")
             return weight, passages
@@ -168,9 +176,18 @@ class Retriever:
         self._store.close()
 
 
-def open_retriever(settings: Settings) -> Retriever:
-    """The retriever over the configured store and embedder; loads no weights before the first question."""
-    return Retriever(open_store(settings), load_embedder(settings), settings)
+def open_retriever(settings: Settings, chat: ChatModel | None = None) -> Retriever:
+    """The retriever over the configured store and embedder; loads no weights before the first question.
+
+    Without a ``chat``, ``retrieve.chat`` says what to import one from, where ``retrieve.reader`` needs it.
+    """
+    if chat is None and settings.retrieve.reader in ("model", "both"):
+        module, _, name = settings.retrieve.chat.partition(":")
+        try:
+            chat = getattr(importlib.import_module(module), name)(settings)
+        except (ImportError, AttributeError) as error:
+            raise SettingsError(f"retrieve.chat: cannot import {settings.retrieve.chat}: {error}") from error
+    return Retriever(open_store(settings), load_embedder(settings), settings, chat)
 
 
 def _clean(question: str) -> str:

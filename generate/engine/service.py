@@ -71,6 +71,11 @@ class EngineService:
         """Tokens that end an answer of this model."""
         return self._engine.runner.eos_ids
 
+    @property
+    def vocab_size(self) -> int:
+        """The width of the model's logits."""
+        return self._engine.runner.vocab_size
+
     def submit(
         self,
         prompt: Sequence[int],

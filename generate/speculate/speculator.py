@@ -150,7 +150,7 @@ class Speculator:
             kept.rest = min(RAREST, 2 ** (kept.fruitless - patience)) - 1
 
     def _begin(self, request: Request) -> _Requested:
-        """Where hardly any proposal pays, requests begin to propose one after the other, and not all at once."""
+        """Where hardly any proposal pays, new requests begin to propose one after the other."""
         kept = self._requests[request.id] = _Requested()
         if self.planner and self._paying < HOPELESS:
             kept.rest = request.id % RAREST

@@ -1,4 +1,8 @@
-"""Reads questions against a store: one linker for what each kind of caller may see, kept fresh.
+"""Reads questions against a store: by the linker, by a chat model, or by both.
+
+There is one linker for what each kind of caller may see, made anew when the store has changed. With
+both readers the model is asked only where the linker left something open, and adds conditions on
+fields of which the linker said nothing.
 
 plan = reader.read("articles by Osei since March", visible_to("north", None))
 """
@@ -7,16 +11,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
 
+from configs.errors import SettingsError
 from configs.settings import Settings
 from retrieve.filters import Filter
 from retrieve.self_query.catalog import Catalog, read_catalog
 from retrieve.self_query.linker import Linker
-from retrieve.self_query.plan import QueryPlan
+from retrieve.self_query.model_reader import ChatModel, read_with_model
+from retrieve.self_query.plan import Finding, QueryPlan
+from retrieve.self_query.text import common_words, stems, words
 from retrieve.self_query.vocabulary import word_ranks
 from retrieve.store.base import Store
 
@@ -27,7 +34,17 @@ KEPT = 64
 class QuestionReader:
     """Turns questions into plans; several threads may use one."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, chat: ChatModel | None = None) -> None:
+        """``chat``: the model of the model reader.
+
+        Raises:
+            SettingsError: ``retrieve.reader`` needs a chat model and there is none.
+        """
+        if settings.retrieve.reader in ("model", "both") and chat is None:
+            raise SettingsError(
+                f"retrieve.reader is {settings.retrieve.reader}, and there is no chat model; set it to linker"
+            )
+        self._chat = chat
         self._store = store
         self._all = settings
         self._settings = settings.retrieve
@@ -39,7 +56,13 @@ class QuestionReader:
         if self._settings.reader == "off":
             return QueryPlan(question, question)
         catalog, linker = self._read(visible)
-        plan = linker.read(question, self._settings.today or date.today())
+        today = self._settings.today or date.today()
+        if self._settings.reader == "model":
+            plan = QueryPlan(question, question)
+        else:
+            plan = linker.read(question, today)
+        if self._chat is not None and (self._settings.reader == "model" or is_open(plan, catalog)):
+            plan = with_model(plan, read_with_model(self._chat, plan.question, catalog, today))
         topics = {field.name for field in catalog.fields if field.is_list}
         findings = (replace(f, soft=getattr(f.condition, "key", None) in topics) for f in plan.findings)
         return replace(plan, findings=tuple(findings))
@@ -61,3 +84,28 @@ class QuestionReader:
             if len(self._linkers) > KEPT:
                 self._linkers.popitem(last=False)
         return catalog, linker
+
+
+def is_open(plan: QueryPlan, catalog: Catalog) -> bool:
+    """Whether words of known values stand in the question that no condition came of."""
+    read = [span for finding in plan.findings for span in finding.spans]
+    known = {
+        stem
+        for field in catalog.fields
+        if field.role != "title"
+        for value in field.values
+        for stem in stems(value)
+    }
+    return any(
+        word.stem in known
+        and word.norm not in common_words()
+        and not any(start < word.end and word.start < end for start, end in read)
+        for word in words(plan.question)
+    )
+
+
+def with_model(plan: QueryPlan, proposed: Sequence[Finding]) -> QueryPlan:
+    """The plan with a model's findings on fields of which it says nothing yet."""
+    told = {getattr(finding.condition, "key", None) for finding in plan.findings}
+    added = tuple(finding for finding in proposed if getattr(finding.condition, "key", None) not in told)
+    return replace(plan, findings=(*plan.findings, *added))
