@@ -1,6 +1,8 @@
-"""The embedder: texts to unit vectors, through sentence-transformers, from local files only.
+"""The embedder: texts to unit vectors, in float32 on the CPU, from local files only.
 
-The tokenizer and the token limit are readable without torch, so that chunking starts fast.
+A BERT with mean pooling is run by the house (`retrieve.bert`), anything else by sentence-transformers,
+with the same vectors. The tokenizer and the token limit are readable without torch, so that chunking
+starts fast.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from configs.errors import ModelError
 from configs.models import model_path
 from configs.settings import Settings
-from retrieve.packed import PackedEncoder, packed_encoder
+from retrieve.bert import is_plain_bert, load_bert
+from retrieve.packed import PackedEncoder
 from retrieve.store.base import Vector
 
 if TYPE_CHECKING:
@@ -54,8 +57,16 @@ class Embedder(Protocol):
         ...
 
 
+class Encoder(Protocol):
+    """A loaded model."""
+
+    def encode(self, texts: Sequence[str]) -> Vector:
+        """Vectors of texts, shape (len(texts), dimension), unit length; there is one text at least."""
+        ...
+
+
 class SentenceEmbedder:
-    """A sentence-transformers model in float32 on the CPU; several threads may use it at once.
+    """A sentence-transformers model; several threads may use it at once.
 
     The model is looked for when something is first asked of it and loaded when the first text comes,
     so that a run with nothing to embed starts fast and needs no model. Either may raise ModelError.
@@ -63,8 +74,7 @@ class SentenceEmbedder:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._model: Any = None
-        self._packed: PackedEncoder | None = None
+        self._encoder: Encoder | None = None
         self._recent = RecentVectors(QUERY_CACHE)
         self._lock = threading.Lock()
 
@@ -78,21 +88,12 @@ class SentenceEmbedder:
 
     @cached_property
     def dimension(self) -> int:
-        return _declared_dimension(self._folder) or int(self._loaded().get_embedding_dimension())
+        return _declared_dimension(self._folder) or self._loaded().encode([""]).shape[1]
 
     def embed_documents(self, texts: Sequence[str]) -> Vector:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
-        return self._encode(self._loaded(), texts)
-
-    def _encode(self, model: Any, texts: Sequence[str]) -> Vector:
-        vectors = model.encode(
-            list(texts),
-            batch_size=self._settings.ingest.embed_batch,
-            normalize_embeddings=True,
-            show_progress_bar=False,
-        )
-        return np.asarray(vectors, dtype=np.float32)
+        return self._loaded().encode(texts)
 
     def embed_query(self, text: str) -> Vector:
         return self._vectors([text])[text]
@@ -108,20 +109,48 @@ class SentenceEmbedder:
         found = self._recent.get(texts)
         missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:
-            model = self._loaded()
-            rows = self._packed.encode(missing) if self._packed else self._encode(model, missing)
+            rows = self._loaded().encode(missing)
             rows.setflags(write=False)  # they are shared by everyone who asks the same
             fresh = dict(zip(missing, rows, strict=True))
             self._recent.put(fresh)
             found |= fresh
         return found
 
-    def _loaded(self) -> Any:
+    def _loaded(self) -> Encoder:
         with self._lock:
-            if self._model is None:
-                self._model = _load(self._folder)
-                self._packed = packed_encoder(self._model)
-            return self._model
+            if self._encoder is None:
+                self._encoder = self._load()
+            return self._encoder
+
+    def _load(self) -> Encoder:
+        try:
+            if is_plain_bert(self._folder):
+                tokenizer = load_tokenizer(self._settings)
+                return PackedEncoder(load_bert(self._folder), tokenizer, max_tokens(self._settings))
+            return SentenceTransformersEncoder(self._folder, self._settings.ingest.embed_batch)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"cannot load the embedder in {self._folder}: {error}") from error
+
+
+class SentenceTransformersEncoder:
+    """Any model that sentence-transformers can run."""
+
+    def __init__(self, folder: Path, batch: int) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self._model = SentenceTransformer(
+            str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}
+        )
+        self._batch = batch
+
+    def encode(self, texts: Sequence[str]) -> Vector:
+        vectors = self._model.encode(
+            list(texts), batch_size=self._batch, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
 
 
 class RecentVectors:
@@ -152,20 +181,6 @@ class RecentVectors:
 def _digest(text: str) -> bytes:
     # A question may be as long as a book; what is remembered of it must not be.
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _load(folder: Path) -> Any:
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    try:
-        return SentenceTransformer(
-            str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"cannot load the embedder in {folder}: {error}") from error
 
 
 def _declared_dimension(folder: Path) -> int | None:

@@ -1,20 +1,27 @@
-"""Short texts embedded end to end in one sequence: no padding, and nothing wrapped around the model.
+"""Texts embedded end to end in one sequence: no padding, however different their lengths are.
 
-A question and the spans cut from it differ in length, and for a dozen tokens most of the time goes into
-what surrounds the model. The vectors are those of sentence-transformers, up to rounding.
+A question is embedded together with the spans that are cut from it, which have a few tokens each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from retrieve.bert import Bert, Block
 from retrieve.store.base import Vector
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+T = TypeVar("T")
+
 PACK_TOKENS = 256
-"""Tokens in one sequence, unless a single text has more: attention grows with the square of them."""
+"""Tokens in one block of attention, unless a single text has more: it grows with the square of them."""
+STEP_TOKENS = 4096
+"""Tokens that go through the matrix products together."""
 
 
 class PackedEncoder:
@@ -24,8 +31,8 @@ class PackedEncoder:
     positions begin anew with each text, and the attention mask is block-diagonal.
     """
 
-    def __init__(self, bert: Any, tokenizer: Any, max_tokens: int) -> None:
-        """``tokenizer``: a `tokenizers.Tokenizer` of this encoder's own; it is set to ``max_tokens``."""
+    def __init__(self, bert: Bert, tokenizer: Tokenizer, max_tokens: int) -> None:
+        """``tokenizer``: this encoder's own; it is set to ``max_tokens``, special ones included."""
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_length=max_tokens)
         self._bert = bert
@@ -34,51 +41,42 @@ class PackedEncoder:
     def encode(self, texts: Sequence[str]) -> Vector:
         """Vectors of texts, shape (len(texts), dimension), unit length; there must be one text at least."""
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
-        return np.concatenate([self._forward(pack) for pack in packs(ids, PACK_TOKENS)])
+        return np.concatenate([self._forward(step) for step in grouped(ids, len, STEP_TOKENS)])
 
-    def _forward(self, pack: Sequence[Sequence[int]]) -> Vector:
+    def _forward(self, texts: Sequence[Sequence[int]]) -> Vector:
         import torch
 
-        lengths = torch.tensor([len(ids) for ids in pack])
+        sizes = [len(ids) for ids in texts]
         with torch.inference_mode():
-            segments = torch.repeat_interleave(torch.arange(len(pack)), lengths)
-            positions = torch.cat([torch.arange(len(ids)) for ids in pack])
             hidden = self._bert(
-                input_ids=torch.tensor([[token for ids in pack for token in ids]]),
-                position_ids=positions[None],
-                attention_mask=(segments[:, None] == segments)[None, None] if len(pack) > 1 else None,
-            ).last_hidden_state[0]
-            sums = torch.zeros(len(pack), hidden.shape[1]).index_add_(0, segments, hidden)
-            means = sums / lengths[:, None]
-            vectors: Vector = torch.nn.functional.normalize(means, dim=1).numpy()
+                torch.tensor([token for ids in texts for token in ids]),
+                torch.cat([torch.arange(size) for size in sizes]),
+                [_block(pack) for pack in grouped(sizes, int, PACK_TOKENS)],
+            )
+            lengths = torch.tensor(sizes)
+            owners = torch.repeat_interleave(torch.arange(len(texts)), lengths)
+            sums = torch.zeros(len(texts), hidden.shape[1]).index_add_(0, owners, hidden)
+            vectors: Vector = torch.nn.functional.normalize(sums / lengths[:, None], dim=1).numpy()
         return vectors
 
 
-def packs(ids: Sequence[Sequence[int]], limit: int) -> list[list[Sequence[int]]]:
-    """Sequences in their order, as many in a pack as fit into ``limit`` tokens, and one at least."""
-    made: list[list[Sequence[int]]] = []
+def _block(sizes: Sequence[int]) -> Block:
+    import torch
+
+    if len(sizes) == 1:
+        return Block(sizes[0], None)
+    owners = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    return Block(sum(sizes), owners[:, None] == owners)
+
+
+def grouped(items: Sequence[T], size: Callable[[T], int], limit: int) -> list[list[T]]:
+    """Items in their order, as many in a group as fit into ``limit``, and one at least."""
+    groups: list[list[T]] = []
     room = 0
-    for sequence in ids:
-        if not made or len(sequence) > room:
-            made.append([])
+    for item in items:
+        if not groups or size(item) > room:
+            groups.append([])
             room = limit
-        made[-1].append(sequence)
-        room -= len(sequence)
-    return made
-
-
-def packed_encoder(model: Any) -> PackedEncoder | None:
-    """The packed form of a sentence-transformers model; None where it is not a BERT with mean pooling."""
-    from sentence_transformers.models import Normalize, Pooling
-    from tokenizers import Tokenizer
-    from transformers import BertModel
-
-    first, *rest = model
-    kinds = [type(module) for module in rest]
-    if kinds not in ([Pooling], [Pooling, Normalize]) or type(getattr(first, "model", None)) is not BertModel:
-        return None
-    plain = model.default_prompt_name is None and model.truncate_dim is None
-    backend = getattr(model.tokenizer, "backend_tokenizer", None)
-    if not plain or rest[0].pooling_mode != "mean" or backend is None or not model.max_seq_length:
-        return None
-    return PackedEncoder(first.model, Tokenizer.from_str(backend.to_str()), model.max_seq_length)
+        groups[-1].append(item)
+        room -= size(item)
+    return groups

@@ -1,11 +1,13 @@
-"""Questions embedded together, packed and remembered: the vectors are sentence-transformers' own."""
+"""Embedding: the vectors are sentence-transformers' own, however texts are put together and remembered."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,15 +15,31 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from retrieve.embed import Embedder, RecentVectors, SentenceEmbedder
-from retrieve.packed import packed_encoder, packs
+from configs.errors import ModelError
+from configs.models import model_path
+from configs.settings import Settings, load_settings
+from retrieve import packed
+from retrieve.bert import Block, is_plain_bert, load_bert
+from retrieve.embed import Embedder, RecentVectors, SentenceEmbedder, SentenceTransformersEncoder
 
 ODD = ["", " ", "\u3000\n", "?", "a" * 2000, "word " * 600, "ünïcödé 東京 ☃", "\0\x07", "UPPER lower", "🙂‍↔️"]
 
 
-def test_together_as_one_by_one(embedder: Embedder) -> None:
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    settings = load_settings()
+    return model_path(settings.models.embed, settings, role="embed")
+
+
+@pytest.fixture(scope="module")
+def reference(folder: Path) -> SentenceTransformersEncoder:
+    return SentenceTransformersEncoder(folder, 32)
+
+
+def test_together_as_one_by_one(embedder: Embedder, reference: SentenceTransformersEncoder) -> None:
     texts = ["Who holds the lock?", "the lock", *ODD, "the lock", "tides " * 100]
     together = embedder.embed_queries(texts)
+    np.testing.assert_allclose(together, reference.encode(texts), atol=1e-6)
     np.testing.assert_allclose(together, embedder.embed_documents(texts), atol=1e-6)
     assert together.dtype == np.float32
     for text, vector in zip(texts, together, strict=True):
@@ -29,10 +47,18 @@ def test_together_as_one_by_one(embedder: Embedder) -> None:
     assert embedder.embed_queries([]).shape == (0, embedder.dimension)
 
 
+def test_more_than_one_step(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"{word} " * number for number, word in enumerate(["tide", "moon", "sun", "lock"] * 4)]
+    once = embedder.embed_documents(texts)
+    monkeypatch.setattr(packed, "STEP_TOKENS", 16)
+    monkeypatch.setattr(packed, "PACK_TOKENS", 8)
+    np.testing.assert_allclose(embedder.embed_documents(texts), once, atol=1e-6)
+
+
 @hypothesis_settings(max_examples=25)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), min_size=1, max_size=9))
-def test_any_texts(embedder: Embedder, texts: list[str]) -> None:
-    np.testing.assert_allclose(embedder.embed_queries(texts), embedder.embed_documents(texts), atol=1e-6)
+def test_any_texts(embedder: Embedder, reference: SentenceTransformersEncoder, texts: list[str]) -> None:
+    np.testing.assert_allclose(embedder.embed_queries(texts), reference.encode(texts), atol=1e-6)
 
 
 class Counting:
@@ -49,7 +75,7 @@ class Counting:
 @pytest.fixture
 def counted(make_settings: Callable[..., Any]) -> tuple[SentenceEmbedder, Counting]:
     embedder, encoder = SentenceEmbedder(make_settings()), Counting()
-    embedder._model, embedder._packed = object(), cast("Any", encoder)
+    embedder._encoder = encoder
     return embedder, encoder
 
 
@@ -97,33 +123,77 @@ def test_threads_share_what_is_remembered() -> None:
     assert wrong == []
 
 
-@given(st.lists(st.integers(1, 12).map(lambda n: [0] * n)), st.integers(1, 20))
-def test_packs(ids: list[list[int]], limit: int) -> None:
-    made = packs(ids, limit)
-    assert [sequence for pack in made for sequence in pack] == ids
-    assert all(len(pack) == 1 or sum(map(len, pack)) <= limit for pack in made)
+@given(st.lists(st.integers(1, 12)), st.integers(1, 20))
+def test_groups(sizes: list[int], limit: int) -> None:
+    made = packed.grouped(sizes, int, limit)
+    assert [size for group in made for size in group] == sizes
+    assert all(len(group) == 1 or sum(group) <= limit for group in made)
 
 
-def test_other_models_are_left_to_sentence_transformers(embedder: SentenceEmbedder) -> None:
-    model = embedder._loaded()
-    assert packed_encoder(model) is not None
-    pooling, normalize = model[1], model[2]
-    about = {"default_prompt_name": None, "truncate_dim": None, "max_seq_length": 256}
+def test_without_packed_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torch has no oneDNN, its ordinary products do."""
+    import torch
 
-    class Other(SimpleNamespace):
-        tokenizer = model.tokenizer
+    text = torch.tensor([101, 1996, 5843, 102])
+    arguments = (text, torch.arange(4), [Block(4, None)])
+    fast = load_bert(folder)(*arguments)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    torch.testing.assert_close(load_bert(folder)(*arguments), fast, atol=1e-5, rtol=0)
 
-        def __iter__(self) -> Any:
-            return iter(self.modules)
 
-    assert packed_encoder(Other(modules=[model[0], pooling, normalize], **about)) is not None
-    for changes in (
-        {"modules": [model[0], normalize]},
-        {"modules": [SimpleNamespace(model=object()), pooling]},
-        {"modules": [pooling, pooling]},
-        {"default_prompt_name": "query"},
-        {"truncate_dim": 64},
-        {"max_seq_length": None},
-    ):
-        described = {"modules": [model[0], pooling], **about, **changes}
-        assert packed_encoder(Other(**described)) is None, changes
+class TestOtherModels:
+    @pytest.fixture
+    def copy(self, folder: Path, tmp_path: Path) -> Path:
+        """The model's files, small ones to be changed; without the record of their sizes."""
+        target = tmp_path / "model"
+        ignored = shutil.ignore_patterns("draftline.json", "model.safetensors")
+        shutil.copytree(folder, target, ignore=ignored)
+        (target / "model.safetensors").symlink_to(folder / "model.safetensors")
+        return target
+
+    @pytest.mark.parametrize(
+        ("file", "changes"),
+        [
+            ("config.json", {"model_type": "mpnet"}),
+            ("config.json", {"hidden_act": "relu"}),
+            ("config.json", {"position_embedding_type": "relative_key"}),
+            ("1_Pooling/config.json", {"pooling_mode_cls_token": True}),
+            ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False}),
+            ("sentence_bert_config.json", {"do_lower_case": True}),
+            ("config_sentence_transformers.json", {"default_prompt_name": "query"}),
+        ],
+    )
+    def test_are_left_to_sentence_transformers(self, copy: Path, file: str, changes: dict[str, Any]) -> None:
+        assert is_plain_bert(copy)
+        path = copy / file
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        assert not is_plain_bert(copy)
+
+    @pytest.mark.parametrize(
+        "file", ["config.json", "modules.json", "1_Pooling/config.json", "model.safetensors"]
+    )
+    def test_of_which_files_are_missing(self, copy: Path, file: str) -> None:
+        (copy / file).unlink()
+        assert not is_plain_bert(copy)
+
+    def test_by_sentence_transformers(
+        self, copy: Path, embedder: Embedder, make_settings: Callable[..., Settings]
+    ) -> None:
+        (copy / "sentence_bert_config.json").write_text('{"max_seq_length": 256, "do_lower_case": true}')
+        other = SentenceEmbedder(make_settings(f"models.embed={copy}"))
+        texts = ["Who holds the lock?", "the lock"]
+        np.testing.assert_allclose(other.embed_queries(texts), embedder.embed_queries(texts), atol=1e-6)
+        assert isinstance(other._encoder, SentenceTransformersEncoder)
+
+    @pytest.mark.parametrize("damage", [b"", b"{}", b"\0" * 99], ids=["empty", "garbled", "zeros"])
+    def test_damaged_weights(self, copy: Path, damage: bytes, make_settings: Callable[..., Settings]) -> None:
+        (copy / "model.safetensors").unlink()
+        (copy / "model.safetensors").write_bytes(damage)
+        with pytest.raises(ModelError, match="cannot load the embedder"):
+            SentenceEmbedder(make_settings(f"models.embed={copy}")).embed_query("x")
+
+    def test_weights_of_another_shape(self, copy: Path, make_settings: Callable[..., Settings]) -> None:
+        config = json.loads((copy / "config.json").read_text()) | {"num_hidden_layers": 7}
+        (copy / "config.json").write_text(json.dumps(config))
+        with pytest.raises(ModelError, match=r"encoder\.layer\.6"):
+            SentenceEmbedder(make_settings(f"models.embed={copy}")).embed_query("x")
