@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import qdrant_edge as edge
@@ -18,7 +18,7 @@ from retrieve.store import shard as shards
 from retrieve.store.edge import EdgeStore
 from retrieve.store.edge_writer import leftovers
 from retrieve.store.files import footprint, free_space, remove
-from retrieve.store.lock import write_lock
+from retrieve.store.lock import lock_if_there
 from retrieve.store.manifest import FILE, Manifest, check_files, read_manifest, write_manifest
 
 AGAIN = "then ingest again what you ingested before: python -m ingest PATH..."
@@ -119,7 +119,7 @@ class EdgeDoctor:
 
     def _leftovers(self) -> list[Finding]:
         try:
-            with self._alone():
+            with lock_if_there(self._folder):
                 left = leftovers(self._folder)
         except StoreError as error:
             return [Finding("leftovers", "note", f"not looked for: {error}")]
@@ -150,13 +150,13 @@ class EdgeDoctor:
         return Finding(check, "problem", message, advice, self._put_aside)
 
     def _put_aside(self) -> str:
-        with self._alone():
+        with lock_if_there(self._folder):
             aside = self._folder.with_name(f"{self._folder.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
             self._folder.rename(aside)
         return f"the damaged store is now {aside}; {AGAIN}, and delete it when all is well"
 
     def _forget_side(self) -> str:
-        with self._alone():
+        with lock_if_there(self._folder):
             manifest = read_manifest(self._folder)
             changed = {"generation": manifest.generation + 1, "side": None}
             write_manifest(self._folder, manifest.model_copy(update=changed))
@@ -165,7 +165,7 @@ class EdgeDoctor:
         return "the damaged ledger is gone; the next ingest reads and embeds all files again"
 
     def _sweep(self) -> str:
-        with self._alone():
+        with lock_if_there(self._folder):
             left = leftovers(self._folder)
             for path in left:
                 remove(path)
@@ -190,15 +190,6 @@ class EdgeDoctor:
             return f"indexed: {', '.join(made)}"
 
         return repair
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Without a writer at work; nothing is created where there is no store."""
-        if not self._folder.is_dir():
-            yield
-            return
-        with write_lock(self._folder, 0):
-            yield
 
 
 def _sqlite_problem(path: Path) -> str | None:

@@ -13,6 +13,7 @@ from configs.settings import Settings
 from retrieve.doctor.finding import Finding, embedder_findings, from_error
 from retrieve.fields import field_path
 from retrieve.schema import RESERVED_FIELDS
+from retrieve.store.lock import lock_if_there
 from retrieve.store.manifest import read_manifest
 from retrieve.store.server_client import server_errors
 from retrieve.store.server_versions import SCHEMA_TYPES, Layout, Version, Versions
@@ -150,10 +151,18 @@ class ServerDoctor:
         return Finding("ledger", "note", message, advice)
 
     def _leftovers(self) -> list[Finding]:
-        found, ours = [], f"{owner(self._folder)} "
+        try:
+            with lock_if_there(self._folder):
+                return self._unused() or [Finding("leftovers", "ok", "none")]
+        except StoreError as error:
+            return [Finding("leftovers", "note", f"not looked for: {error}")]
+
+    def _unused(self) -> list[Finding]:
+        found, ours = [], f"{owner(self._folder) or 'nobody'} "
         for version in self._versions.others():
             if version.build and not version.build.startswith(ours):
-                message = f"{version.name} is being built by {version.build}, or was when that died"
+                what = version.build.partition(" ")[2]
+                message = f"{version.name} is being built elsewhere ({what}), or was when that died"
                 advice = "if nothing runs there any more, delete the collection in the server"
                 found.append(Finding("leftovers", "note", message, advice))
                 continue
@@ -164,11 +173,11 @@ class ServerDoctor:
                 )
             repair = self._dropping(version.name)
             found.append(Finding("leftovers", "problem", message, "--repair deletes it", repair))
-        return found or [Finding("leftovers", "ok", "none")]
+        return found
 
     def _dropping(self, name: str) -> Callable[[], str]:
         def repair() -> str:
-            with server_errors("deleting a collection"):
+            with lock_if_there(self._folder), server_errors("deleting a collection"):
                 self._versions.drop(name)
             return f"{name} deleted"
 

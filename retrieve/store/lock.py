@@ -40,6 +40,16 @@ def write_lock(folder: Path, wait_s: float) -> Iterator[None]:
         lock.release()
 
 
+@contextlib.contextmanager
+def lock_if_there(folder: Path) -> Iterator[None]:
+    """`write_lock` without waiting; where there is no such folder, nothing is locked or made."""
+    if not folder.is_dir():
+        yield
+        return
+    with write_lock(folder, 0):
+        yield
+
+
 def _sign(path: Path) -> None:
     try:
         path.write_text(str(os.getpid()), encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socket
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from retrieve.store.server_versions import DENSE, SPARSE, Layout, Version, Versi
 from retrieve.store.side import WorkingSide
 
 BATCH = 128
+OWNER = "builder"
 
 
 class ServerWriter:
@@ -70,6 +71,7 @@ class ServerWriter:
         self._chunks: set[str] = set()
         """Chunks that go."""
         self._side = WorkingSide(folder, side)
+        self._owner = owner(folder)
 
     @property
     def side(self) -> Path:
@@ -178,15 +180,18 @@ class ServerWriter:
         return self._target
 
     def _build(self) -> str:
-        return f"{owner(self._folder)} {self._rebuild or 'first ingest'}"
+        if self._owner is None:
+            self._owner = uuid.uuid4().hex
+            (self._folder / OWNER).write_text(self._owner, encoding="utf-8")
+        return f"{self._owner} {self._rebuild or 'first ingest'}"
 
     def _resume(self) -> str | None:
         """What this folder's last writer left of the same rebuild; whatever else it left goes."""
-        found = None
+        found, build = None, self._build()
         for version in self._versions.others():
-            if not version.build.startswith(f"{owner(self._folder)} "):
+            if not version.build.startswith(f"{self._owner} "):
                 continue
-            if self._rebuild is not None and version.build == self._build():
+            if self._rebuild is not None and version.build == build:
                 found, self._resumed = version.name, True
             else:
                 self._versions.drop(version.name)
@@ -240,9 +245,14 @@ class ServerWriter:
         )
 
 
-def owner(folder: Path) -> str:
-    """Who builds a version: the store folder, whose write lock its builder holds, and its machine."""
-    return f"{socket.gethostname()}:{folder}"
+def owner(folder: Path) -> str | None:
+    """The name that a store folder's writers build versions under; None before the first has.
+
+    It lies in the folder, as the lock does that they hold meanwhile: what carries this name and is not
+    being written by the lock's holder was left by one that died, whatever its machine is called now.
+    """
+    path = folder / OWNER
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _batches(records: Sequence[Record]) -> Iterator[Sequence[Record]]:

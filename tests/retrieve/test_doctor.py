@@ -275,8 +275,10 @@ class TestServer:
 
         with pytest.raises(RuntimeError):
             die()
+        with writing(again, embedder=EMBEDDER):  # it might be what this writer is at
+            assert doctor("--repair", *words) == (0, {}, [])
         again.close()
-        somebody = {"draftline-build": "elsewhere:/home/x first ingest", META: {"shard": "draftline-v9"}}
+        somebody = {"draftline-build": "somebody first ingest", META: {"shard": "draftline-v9"}}
         double.client.create_collection("draftline-v9", metadata=somebody)
         double.indexes["draftline-v9"] = {}
         code, problems, _ = doctor(*words)
