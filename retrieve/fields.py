@@ -26,6 +26,8 @@ def payload_key(name: str) -> str:
 
 def field_name(key: str) -> str:
     """The inverse of `payload_key`."""
+    if "%" not in key:  # nearly always, and a search reads thousands of keys
+        return key
     return _ESCAPED.sub(lambda match: _UNESCAPED[match[0]], key)
 
 
