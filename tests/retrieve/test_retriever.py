@@ -105,10 +105,9 @@ def test_top_k(facts: Retriever) -> None:
 
 
 def test_ties_always_fall_the_same_way(facts: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = {"hash": "", "ordinal": 0, "start": 0, "end": 9}
     found = [
-        Passage(
-            name, f"the moon, {name}", 0.5, {"_dl": {"document_id": name, "start": 0, "end": 9}}, relevance
-        )
+        Passage(name, f"the moon, {name}", 0.5, {"_dl": {**place, "document_id": name}}, relevance)
         for name, relevance in (("b", 0.8), ("a", 0.8), ("c", 0.9))
     ]
     orders = iter((found, found[::-1]))
