@@ -5,7 +5,7 @@ person reads is the one that counts. Later sources win: default.yaml, the profil
 variables (``DRAFTLINE__SECTION__KEY``), ``--set section.key=value``.
 
 The text of a variable or of --set is taken as it stands, so ``off``, ``012`` and ``1e-3`` mean what they
-say; ``null`` clears a setting that may be empty, and lists are written as YAML.
+say; ``null`` clears a setting that may be empty, and lists and mappings are written as YAML.
 """
 
 from __future__ import annotations
@@ -294,12 +294,13 @@ def _parse(key: str, text: str, source: str) -> Any:
     kinds = _kinds(_annotation(key))
     if text == "null" and type(None) in kinds:
         return None
-    if list not in kinds:
+    if kinds.isdisjoint((list, dict)):
         return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
-        raise SettingsError(f"{source}: {key} = {text!r} is not valid: write a list as [one, two]") from None
+        form = "[one, two]" if list in kinds else "{name: value}"
+        raise SettingsError(f"{source}: {key} = {text!r} is not valid: write it as {form}") from None
 
 
 def _kinds(annotation: Any) -> set[Any]:

@@ -81,7 +81,8 @@ def test_a_profile_from_the_environment() -> None:
         (["ingest.rules=[{path: a, acces: [x]}]"], {}, "ingest.rules[0].acces is not known there"),
         (["ingest.rules=[{access: [x]}]"], {}, "ingest.rules[0].path is missing"),
         (["ingest.include=[1]"], {}, "ingest.include[0] = 1 is not valid"),
-        (["ingest.include=[a"], {}, "write a list as [one, two]"),
+        (["ingest.include=[a"], {}, "write it as [one, two]"),
+        (["retrieve.fields={a"], {}, "write it as {name: value}"),
         (
             [],
             {"DRAFTLINE_PROFILE": "gpus"},
