@@ -23,7 +23,11 @@ DEVIATIONS = 3
 
 @dataclass(frozen=True)
 class Fusion:
-    """How cosine and BM25 score become one; a search of weight 0 takes no part."""
+    """How cosine and BM25 score become one; a search of weight 0 takes no part.
+
+    The defaults were chosen on two corpora of span_qa, finance and wikitexts, by recall and coverage at
+    the budgets of ``benchmarks/retrieval``; all kinds lie within three points of each other there.
+    """
 
     kind: Kind = "linear"
     dense: float = 1.0
@@ -69,4 +73,5 @@ def _by_distribution(scores: Scores) -> Scores:
     width = DEVIATIONS * scores.std()
     if width < 1e-9:
         return np.full_like(scores, 0.5)
-    return np.clip((scores - scores.mean() + width) / (2 * width), 0, 1)
+    result: Scores = np.clip((scores - scores.mean() + width) / (2 * width), 0, 1)
+    return result
