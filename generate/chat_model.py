@@ -1,4 +1,4 @@
-"""Messages in, text of a given form out: the answering model as other packages ask it for structure.
+"""Messages in, text out, in a given form where one is wanted: the answering model for other packages.
 
 chat = open_chat(settings)
 chat.complete([("user", "Name a colour.")], schema={"type": "string", "enum": ["red", "blue"]}, max_tokens=8)
@@ -29,19 +29,20 @@ class EngineChat:
         self._owned = owned
 
     def complete(
-        self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int
+        self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any] | None = None, max_tokens: int
     ) -> str:
-        """The model's answer, greedily, as JSON that the schema allows; cut off at ``max_tokens``.
+        """The model's answer, chosen greedily; cut off at ``max_tokens``.
 
         Args:
             messages: (role, text), the last of the user. Their text yields no special tokens.
+            schema: the answer is JSON that this schema allows; None: any text.
 
         Raises:
             InputError: the messages do not fit the model's context.
             GrammarError: the schema cannot be held.
         """
         params = SamplingParams(max_tokens=max_tokens, eos_ids=self._service.eos_ids)
-        grammar = self._grammars.json_schema(schema)
+        grammar = self._grammars.json_schema(schema) if schema is not None else None
         stream = self._service.submit(self._prompts.chat(messages), params, grammar=grammar)
         text: str = self._tokenizer.decode(list(stream), skip_special_tokens=True)
         return text
