@@ -6,59 +6,81 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from retrieve.filter_values import INTEGER_LIMIT
 from retrieve.filters import Condition, Filter, MatchAny, MatchValue, Range
 from retrieve.self_query.catalog import Field
+from retrieve.self_query.lexicon import amount_words, field_words
 from retrieve.self_query.numbers import NumberSpan
 from retrieve.self_query.plan import Finding
 from retrieve.self_query.question import Question
 from retrieve.self_query.text import same_root
 from retrieve.self_query.units import Unit, unit_of_word
 
-_COMPARED = {
-    # Words of comparison, and what they are said of.
-    "cheaper": "money", "more expensive": "money", "pricier": "money", "quicker": "time", "faster": "time", "sooner": "time",
-    "heavier": "mass", "lighter": "mass", "taller": "length",
-}  # fmt: skip
-_SKIPPED = frozenset(
-    ["the", "a", "an", "of", "is", "are", "was", "were", "be", "with", "at", "in", "for", "to", "has", "have", "had", "that", "which", "than", "and", "no", "not", "only", "must", "should", "under", "over"]
-)
 _LISTED = re.compile(r"\s*(?:,|or|and|/|,\s*or|oder|und|ou|et|o|y)\s*")
 _AGED = ("older than", "younger than", "newer than")
-_AGES = frozenset(["age", "year", "old", "experience"])
+_MORE_OR_LESS = frozenset(["or", "more", "less", "fewer"])
+
+# What speaks for a number meaning a field is added up. The weights were set by hand on the questions of
+# tests/retrieve/suite, as those of `support` were.
+ENOUGH = 1.0
+SAME_UNIT = 1.0
+COMPARED = 1.0
+"""A word of comparison is said of the field's dimension: "cheaper than"."""
+CUED = 0.1
+"""There is a word of comparison at all."""
+ONE_NAME = 0.2
+"""All that the field's name says was said."""
+MORE_OF_NAME = 0.3
+"""Each further word of the field's name nearby."""
+NOTHING_PASSES = -0.3
+LIKE_NAME = 0.4
+"""The field is called by a word like its name, right beside the number."""
+LARGE = 1000
+"""Amounts of money from here on need no unit where only one field holds money."""
+
 REACH = 4
 """Words before a number in which its field may be named."""
-ENOUGH = 1.0
+REACH_AFTER = 2
+NEARBY_BEFORE, NEARBY_AFTER, CLOSE_AFTER = 40, 20, 40
+"""Characters around a number in which words of its field's name count."""
 
 
 def number_findings(
     question: Question, spans: Sequence[NumberSpan], fields: Sequence[Field]
 ) -> list[Finding]:
-    """The conditions that numbers make, each on the field that it fits best; others are left to the search."""
+    """The conditions that numbers make, each on the field that it fits best; others are left out."""
     found: list[Finding] = []
     for group in _lists(question, spans):
-        ranked = [
-            (max(_fit(question, span, field) for span in group), -i, field)
-            for i, field in enumerate(fields)
-            if not (field.is_year and group[0].unit)
-        ]
-        score, _, field = max(ranked, key=lambda item: item[:2], default=(0.0, 0, None))
-        if score < ENOUGH and (money := _amount_of_money(group, fields)):
-            field, score = money, ENOUGH
+        score, field = _best(question, group, fields)
         if field is not None and score >= ENOUGH:
             unit = next((span.unit for span in group if span.unit), None)
-            made = [
-                _finding(question, replace(span, unit=unit), field, min(1.0, score / 2)) for span in group
-            ]
+            sure = min(1.0, score / 2)
+            made = [_finding(question, replace(span, unit=unit), field, sure) for span in group]
             found += _either([finding for finding in made if finding is not None])
     return found
 
 
-def _amount_of_money(group: Sequence[NumberSpan], fields: Sequence[Field]) -> Field | None:
+def _best(
+    question: Question, group: Sequence[NumberSpan], fields: Sequence[Field]
+) -> tuple[float, Field | None]:
+    """The field that a number, or one of a list of numbers, fits best; the first of those that fit alike."""
+    score, best = 0.0, None
+    for field in fields:
+        if field.is_year and group[0].unit:
+            continue
+        here = max(_fit(question, span, field) for span in group)
+        if best is None or here > score:
+            score, best = here, field
+    if score < ENOUGH and (money := _field_of_money(group[0], fields)):
+        return ENOUGH, money
+    return score, best
+
+
+def _field_of_money(span: NumberSpan, fields: Sequence[Field]) -> Field | None:
     """The only field of money, for "under 300k": such numbers are hardly ever anything else."""
-    span = group[0]
     amounts = [field for field in fields if field.dimension == "money"]
-    large = max(span.low or 0, span.high or 0) >= 1000
-    plain = span.unit is None and (not span.unit_word or span.unit_word in ("k", "m"))
+    large = max(span.low or 0, span.high or 0) >= LARGE
+    plain = span.unit is None and span.unit_word in ("", "k", "m")
     return amounts[0] if len(amounts) == 1 and large and plain and span.cue and span.value is None else None
 
 
@@ -66,27 +88,26 @@ def _lists(question: Question, spans: Sequence[NumberSpan]) -> list[list[NumberS
     """Numbers that stand in a list: "2 or 3 bedrooms" are one group."""
     groups: list[list[NumberSpan]] = []
     for span in spans:
-        if groups and span.value is not None and groups[-1][-1].value is not None:
-            last = groups[-1][-1]
-            if last.unit is None and _LISTED.fullmatch(question.folded[last.end : span.number_start]):
-                groups[-1].append(span)
-                continue
-        groups.append([span])
+        if groups and _continues(question, groups[-1][-1], span):
+            groups[-1].append(span)
+        else:
+            groups.append([span])
     return groups
+
+
+def _continues(question: Question, last: NumberSpan, span: NumberSpan) -> bool:
+    plain = span.value is not None and last.value is not None and last.unit is None
+    return plain and bool(_LISTED.fullmatch(question.folded[last.end : span.number_start]))
 
 
 def _either(findings: list[Finding]) -> list[Finding]:
     if len(findings) < 2:
         return findings
     conditions = [finding.condition for finding in findings]
-    condition: Condition
-    if all(isinstance(item, MatchValue) for item in conditions):
-        first = conditions[0]
-        assert isinstance(first, MatchValue)
-        values = tuple(sorted({item.value for item in conditions if isinstance(item, MatchValue)}))
-        condition = MatchAny(first.key, values)
-    else:
-        condition = Filter(should=tuple(conditions))
+    values = [item.value for item in conditions if isinstance(item, MatchValue)]
+    condition: Condition = Filter(should=tuple(conditions))
+    if len(values) == len(conditions) and isinstance(conditions[0], MatchValue):
+        condition = MatchAny(conditions[0].key, tuple(sorted(set(values))))
     spans = tuple(span for finding in findings for span in finding.spans)
     reason = " or ".join(finding.reason for finding in findings)
     return [replace(findings[0], condition=condition, spans=spans, reason=reason)]
@@ -95,8 +116,8 @@ def _either(findings: list[Finding]) -> list[Finding]:
 def fits_another(question: Question, span: NumberSpan, fields: Sequence[Field]) -> bool:
     """Whether a number that looks like a year is an amount: "1500 words"."""
     return any(
-        _fit(question, span, field) >= ENOUGH
-        and (span.cue or (span.unit_word and field.named_by(span.unit_word)))
+        (span.cue or (span.unit_word and field.named_by(span.unit_word)))
+        and _fit(question, span, field) >= ENOUGH
         for field in fields
         if not field.is_year
     )
@@ -104,29 +125,33 @@ def fits_another(question: Question, span: NumberSpan, fields: Sequence[Field]) 
 
 def _fit(question: Question, span: NumberSpan, field: Field) -> float:
     """How well a number fits a field: by its unit, and by the words around it."""
-    if span.cue.startswith(_AGED) and field.dimension != "time" and not _AGES & set(field.words):
+    ages = field_words().ages
+    if span.cue.startswith(_AGED) and field.dimension != "time" and not ages & set(field.words):
         return 0.0
     score = 0.0
-    unit = span.unit
-    if unit is not None and field.dimension is not None:
-        if unit.dimension != field.dimension:
+    if span.unit is not None and field.dimension is not None:
+        if span.unit.dimension != field.dimension:
             return 0.0
-        score += 1.0
+        score += SAME_UNIT
     named = max(_named_after(question, span, field), _named_before(question, span, field))
     if span.value is not None and not named:
         return 0.0  # "3 months" alone may be said of anything
-    score += named + (0.2 if named == 1 and len(field.telling) == 1 else 0.0)
-    for word, dimension in _COMPARED.items():
-        if span.cue.startswith(word) and field.dimension == dimension:
-            score += 1.0
+    score += named + (ONE_NAME if named == 1 and len(field.telling) == 1 else 0.0)
+    if span.cue.startswith(amount_words().compared.get(field.dimension or "", ())):
+        score += COMPARED
     if span.cue and score:
-        score += 0.1
+        score += CUED
     if score and len(field.telling) > 1:
-        near = [word.norm for word in question.words if span.start - 40 < word.start < span.word_end + 20]
-        score += 0.3 * max(0, sum(any(same_root(word, own) for word in near) for own in field.telling) - 1)
+        score += MORE_OF_NAME * max(0, _words_of_name_near(question, span, field) - 1)
     if field.numbers and not any(_within(number, span) for number in field.numbers):
-        score -= 0.3  # nothing would pass
+        score += NOTHING_PASSES
     return score
+
+
+def _words_of_name_near(question: Question, span: NumberSpan, field: Field) -> int:
+    first = question.first_from(span.start - NEARBY_BEFORE + 1)
+    near = [word.norm for word in question.words[first : question.first_from(span.word_end + NEARBY_AFTER)]]
+    return sum(any(same_root(word, own) for word in near) for own in field.telling)
 
 
 def _within(number: int, span: NumberSpan) -> bool:
@@ -137,95 +162,85 @@ def _within(number: int, span: NumberSpan) -> bool:
 
 def _named_after(question: Question, span: NumberSpan, field: Field) -> float:
     """ "4 servings", "10 or more replies", "500 words"."""
-    place = next((i for i, word in enumerate(question.words) if word.start >= span.number_start), None)
-    if place is None:
-        return 0.0
-    following = [
-        word
-        for word in question.words[place:]
-        if word.end <= span.word_end + 40 and word.start >= span.number_start
-    ]
     best, steps = 0.0, 0
-    for word in following:
-        if (
-            (word.start < span.end
-            and word.norm != span.unit_word)
-            or word.norm in _SKIPPED
-            or word.norm in ("or", "more", "less", "fewer")
-        ):
+    for word in question.words[question.first_from(span.number_start) :]:
+        if word.end > span.word_end + CLOSE_AFTER:
+            break
+        inside = word.start < span.end and word.norm != span.unit_word
+        if inside or word.norm in amount_words().passed or word.norm in _MORE_OR_LESS:
             continue
-        gap = question.folded[span.end : word.start]
-        if any(mark in gap for mark in ",;:.!?()"):
+        if any(mark in question.folded[span.end : word.start] for mark in ",;:.!?()"):
             break
         steps += 1
-        if steps > 2:
+        if steps > REACH_AFTER:
             break
         named = field.named_by(word.norm)
         if named and not (unit_of_word(word.norm) and field.dimension is None and named < 1):
-            best = max(
-                best, named * (1.0 if steps == 1 else 0.8) + (0.4 if named < 1 and steps == 1 else 0.0)
-            )
+            close = 1.0 if steps == 1 else 0.8
+            best = max(best, named * close + (LIKE_NAME if named < 1 and steps == 1 else 0.0))
     return best
 
 
 def _named_before(question: Question, span: NumberSpan, field: Field) -> float:
     """ "rating above 4", "serves 4", "a team of 5"."""
-    before = [word for word in question.words if word.end <= span.start]
     best, steps = 0.0, 0
     limit = span.start
-    for word in reversed(before):
+    for at in range(question.first_past(span.start) - 1, -1, -1):
+        word = question.words[at]
         gap = question.folded[word.end : limit]
-        if any(mark in gap for mark in ",;.!?()") or (re.search(r"\d", word.norm) and steps):
+        if any(mark in gap for mark in ",;.!?()") or (steps and any(c.isdecimal() for c in word.norm)):
             break
         limit = word.start
-        if word.norm in _SKIPPED or (
-            not steps and word.norm in field.words and word.norm not in field.telling
-        ):
+        told = word.norm in field.telling or word.norm not in field.words
+        if word.norm in amount_words().passed or not (steps or told):
             continue
         steps += 1
         if steps > REACH:
             break
-        named = field.named_by(word.norm)
-        if named:
+        if named := field.named_by(word.norm):
             close = 1.0 if steps == 1 else 0.9 if named == 1 and steps == 2 else 0.75 if span.cue else 0.5
-            best = max(best, named * close + (0.4 if named < 1 and (steps == 1 or span.cue) else 0.0))
+            beside = named < 1 and (steps == 1 or span.cue)
+            best = max(best, named * close + (LIKE_NAME if beside else 0.0))
     return best
 
 
-def _finding(question: Question, span: NumberSpan, field: Field, confidence: float) -> Finding | None:
+def _finding(question: Question, span: NumberSpan, field: Field, sure: float) -> Finding | None:
     low, high = (_in_field(value, span.unit, field) for value in (span.low, span.high))
     if (low is None) != (span.low is None) or (high is None) != (span.high is None):
-        return None
-    text = question.text[
-        span.start : max(span.end, span.word_end if span.unit or span.unit_word else span.end)
-    ]
-    reason = f"{field.name}: “{text.strip()}”"
+        return None  # in another currency, or too large
+    end = max(span.end, span.word_end) if span.unit or span.unit_word else span.end
+    reason = f"{field.name}: “{question.text[span.start : end].strip()}”"
     place = ((span.start, span.end),)
-    if span.value is not None and low is not None:
-        if field.type == "integer":
-            if not low.is_integer() or (field.numbers and int(low) not in field.numbers):
-                return None  # a number that no document has is no condition
-            return Finding(MatchValue(field.name, int(low)), place, confidence, reason)
-        return Finding(Range(field.name, gte=low, lte=low), place, confidence, reason)
+    if span.value is None or low is None:
+        return Finding(_range(span, low, high, field), place, sure, reason)
+    if field.type != "integer":
+        return Finding(Range(field.name, gte=low, lte=low), place, sure, reason)
+    if not low.is_integer() or (field.numbers and int(low) not in field.numbers):
+        return None  # a number that no document has is no condition
+    return Finding(MatchValue(field.name, int(low)), place, sure, reason)
+
+
+def _range(span: NumberSpan, low: float | None, high: float | None, field: Field) -> Range:
     bounds: dict[str, int | float] = {}
     if low is not None:
         bounds["gt" if span.low_open else "gte"] = _plain(low, field)
     if high is not None:
         bounds["lt" if span.high_open else "lte"] = _plain(high, field)
-    return Finding(Range(field.name, **bounds), place, confidence, reason)
+    return Range(field.name, **bounds)
 
 
 def _in_field(value: float | None, unit: Unit | None, field: Field) -> float | None:
-    """A number in the field's own unit."""
+    """A number in the field's own unit; None: it does not compare, or no field can hold it."""
     if value is None:
         return None
-    if field.unit is None:
-        return value
-    if unit is None:
+    found: float | None = value
+    if field.unit is not None and unit is not None:
+        found = unit.convert(value, field.unit)
+    elif field.unit is not None and field.unit.dimension == "money":
         # "revenue over 5": in the field's unit as it stands; "over 5 million" in millions is 5.
-        scaled = field.unit.dimension == "money" and field.unit.factor > 1 and value >= field.unit.factor
-        return value / field.unit.factor if scaled else value
-    return unit.convert(value, field.unit)
+        factor = field.unit.factor
+        found = value / factor if factor > 1 and value >= factor else value
+    return found if found is not None and found < INTEGER_LIMIT else None
 
 
 def _plain(value: float, field: Field) -> int | float:

@@ -18,7 +18,7 @@ from typing import Any
 from configs.settings import FieldHint
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType
-from retrieve.self_query.lexicon import AGENTS, COMPANIES, CONCEPTS, SOURCES, TITLES, YEAR_WORDS, Role
+from retrieve.self_query.lexicon import Role, field_words
 from retrieve.self_query.text import name_words, same_root, stem, stems
 from retrieve.self_query.units import Unit, dimension_words, unit_of_field
 from retrieve.store.base import Store, count_values
@@ -31,12 +31,9 @@ MAX_VALUE_WORDS = 12
 
 _AGENTIVE = ("or", "er", "ist", "ant", "ee", "by", "ian")
 _PERSON = re.compile(r"(?:[A-Z][\w'’.-]*\s+){1,2}[A-Z][\w'’-]+")
-_GENERIC = frozenset(
-    ["at", "by", "is", "has", "of", "in", "on", "the", "a", "to", "for", "date", "name", "type", "id", "count", "number", "no", "num", "nr", "level", "total", "max", "min", "time", "size", "value", "last", "first", "current", "usd", "eur", "gbp", "musd", "minutes", "min", "hours", "h", "days", "ms", "s", "kb", "mb", "m2", "sqm", "pct", "percent"]
-)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object a field: it may hold thousands of values
 class Field:
     """A field, and how people speak of it."""
 
@@ -66,26 +63,28 @@ class Field:
     def telling(self) -> frozenset[str]:
         """The words of its names that say something: not ``at``, ``is``, ``count``."""
         found = {*self.words, *(word for alias in self.aliases for word in name_words(alias))}
-        return frozenset(found - _GENERIC) or frozenset(found)
+        return frozenset(found - field_words().generic) or frozenset(found)
 
     @cached_property
     def concepts(self) -> tuple[frozenset[str], ...]:
-        return tuple(group for group in CONCEPTS if group & self.telling)
+        return tuple(group for group in field_words().concepts if group & self.telling)
 
     @cached_property
     def role(self) -> Role:
-        found = {*self.words, *map(stem, self.words)}
-        if found & AGENTS or (self.words and self.words[-1].endswith(_AGENTIVE) and self._holds_people()):
+        found, roles = {*self.words, *map(stem, self.words)}, field_words().roles
+        if found & roles["agent"] or (
+            self.words and self.words[-1].endswith(_AGENTIVE) and self._holds_people()
+        ):
             return "agent"
-        if found & SOURCES:
+        if found & roles["source"]:
             return "source"
-        if self.words and (self.words[-1] in TITLES or self.words[0] in TITLES):
+        if self.words and {self.words[0], self.words[-1]} & roles["title"]:
             return "title"
         return "about"
 
     def _holds_people(self) -> bool:
         """Whether most values look like names of persons, and the field's name not like a kind of company."""
-        if set(self.words) & COMPANIES or not self.values:
+        if set(self.words) & field_words().company or not self.values:
             return False
         people = sum(bool(_PERSON.fullmatch(value)) for value in self.values)
         return people >= 0.7 * len(self.values)
@@ -104,7 +103,7 @@ class Field:
         if self.type != "integer":
             return False
         years = bool(self.numbers) and all(1800 <= number <= 2100 for number in self.numbers)
-        return bool(YEAR_WORDS & set(self.words)) or (years and "season" in self.words)
+        return bool(field_words().years & set(self.words)) or (years and "season" in self.words)
 
     def named_by(self, word: str) -> float:
         """How surely a folded word of a question names this field: 1 by its name, 0.6 by a word like it."""
@@ -144,7 +143,7 @@ def catalog_of(
 ) -> Catalog:
     """The catalog of documents' metadata, without a store."""
     counted = {
-        name: count_values(iter(documents), name, MAX_VALUES)
+        name: count_values((dict(document) for document in documents), name, MAX_VALUES)
         for name, kind in types.items()
         if kind in ("keyword", "integer")
     }

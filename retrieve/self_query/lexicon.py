@@ -1,136 +1,298 @@
-"""What words say about fields: roles that names of fields have, and the words people use for them.
+"""The words that the linker knows: tables in ``tables/``, typed, each read once when it is needed.
 
-Tables only. English first, with the words that German, French and Spanish questions need most.
+Nothing here knows what a question is. A table is a model; a string in a YAML file is a list of words.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from importlib import resources
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 Role = Literal["agent", "source", "title", "about"]
-"""What a keyword field's value is to a document: who made or has it, where it appeared, what it is
-called, or what it is about."""
+"""A keyword field's value: who made or has the document, where it appeared, its name, what it is about."""
+CalendarUnit = Literal["day", "week", "month", "quarter", "year"]
 
-AGENTS = frozenset(
-    ["author", "authors", "writer", "writers", "byline", "creator", "creators", "reporter", "journalist", "columnist", "editor", "owner", "assignee", "assigned", "agent", "reviewer", "reviewers", "contact", "manager", "lead", "committer", "maintainer", "director", "artist", "composer", "recruiter", "speaker", "presenter", "chef", "cook", "investigator", "commander", "responder", "seller", "realtor", "broker", "requester", "analyst", "auditor", "signed", "signer", "signatory", "host", "maker", "painter", "sculptor", "designer", "architect", "printmaker", "potter", "curator", "donor", "translator", "illustrator", "photographer", "supervisor", "advisor", "sponsor", "handler", "developer", "engineer", "submitter", "approver", "approved", "attendee", "judge", "captain", "coach", "referee", "doctor", "physician", "teacher", "instructor", "lecturer", "tutor", "attorney", "lawyercounsel", "inventor", "inventors", "applicant", "applicants", "sender", "recipient", "from", "to", "cc", "organizer", "organiser", "chair", "secretary", "guest", "guests", "player", "players", "actor", "actorscast", "singer", "narrator", "producer", "sponsor", "user", "person", "people", "name_of"]
-)
-SOURCES = frozenset(
-    ["source", "publisher", "outlet", "site", "website", "newspaper", "magazine", "journal", "venue", "conference", "channel", "feed", "domain", "publication", "agency", "press", "blog", "podcast", "proceedings", "studio"]
-)
-COMPANIES = frozenset(
-    ["carrier", "manufacturer", "supplier", "provider", "publisher", "customer", "dealer", "employer", "retailer", "insurer", "operator", "bidder", "tenderer", "contractor", "vendor", "buyer", "purchaser", "partner", "competitor", "reseller", "distributor", "importer", "exporter"]
-)
-TITLES = frozenset(
-    ["title", "name", "heading", "headline", "subject", "summary", "description", "abstract", "url", "uri", "link", "slug", "id", "identifier", "path", "file", "filename", "text", "body", "content", "doi", "isbn", "hash", "sku", "number", "key", "email", "phone"]
-)
+Words = Annotated[frozenset[str], BeforeValidator(str.split)]
+Listed = Annotated[tuple[str, ...], BeforeValidator(str.split)]
+"""Words whose order matters."""
+Phrases = tuple[str, ...]
+"""Regular expressions over folded text, tried from the first on."""
 
-MAKING: dict[str, frozenset[str]] = {
-    # Verbs that tie a person or source to a document, and the words that fields have for them.
-    "write": frozenset(["write", "writes", "wrote", "written", "writing", "pen", "penned", "schrieb", "schreibt", "geschrieben", "ecrit", "ecrite", "ecrits", "escrito", "escribio", "escribe"]),
-    "report": frozenset(["report", "reports", "reported", "reporting", "raised", "raise", "submit", "submits", "submitted", "filed", "file", "files", "opened", "open", "complained", "logged", "lodged", "requested", "gemeldet"]),
-    "say": frozenset(["say", "says", "said", "claim", "claims", "claimed", "argue", "argues", "argued", "state", "stated", "mention", "mentions", "mentioned", "think", "thinks", "thought", "explain", "explains", "explained", "cover", "covers", "covered", "covering", "describe", "describes", "described", "discuss", "discusses", "discussed", "publish", "publishes", "published", "publishing", "post", "posts", "posted", "print", "printed", "ran", "run", "carried", "quote", "quoted", "note", "notes", "noted", "suggest", "suggests", "suggested", "recommend", "recommends", "recommended", "reveal", "revealed", "investigate", "investigated", "tell", "tells", "told", "sagt", "sagte", "berichtet", "berichtete", "veroffentlicht", "dit", "publie", "dice", "dijo", "publico", "publicado", "disclose", "disclosed"]),
-    "assign": frozenset(["assign", "assigned", "assigns", "handle", "handles", "handled", "handling", "working", "works", "worked", "owned"]),
-    "create": frozenset(["create", "created", "creates", "make", "made", "makes", "build", "built", "upload", "uploaded", "add", "added", "author", "authored", "commit", "committed", "commits"]),
-    "review": frozenset(["review", "reviewed", "reviews", "approve", "approved", "approves", "check", "checked", "audited", "audit"]),
-    "direct": frozenset(["direct", "directed", "directs", "film", "filmed", "shoot", "shot"]),
-    "sign": frozenset(["sign", "signed", "signs"]),
-    "edit": frozenset(["edit", "edited", "edits", "modify", "modified", "modifies", "change", "changed", "touch", "touched", "update", "updated", "last-touched", "maintain", "maintained", "maintains"]),
-    "lead": frozenset(["lead", "leads", "led", "manage", "managed", "manages", "run", "runs", "ran", "supervise", "supervised", "head", "headed", "coordinated", "coordinate", "command", "commanded"]),
-    "send": frozenset(["send", "sends", "sent", "mail", "mailed", "email", "emailed", "forwarded", "gesendet", "envoye"]),
-    "present": frozenset(["present", "presented", "presents", "speak", "spoke", "speaks", "gave", "give", "talk"]),
-    "cook": frozenset(["cook", "cooked", "cooks"]),
-    "sell": frozenset(["sell", "sells", "sold", "list", "listed", "lists", "offer", "offered", "offers", "sellers"]),
-    "paint": frozenset(["paint", "painted", "paints", "compose", "composed", "sculpted", "designed", "drawn", "carved", "photographed", "engraved"]),
-    "host": frozenset(["host", "hosted", "hosts"]),
-    "close": frozenset(["close", "closed", "closes", "resolve", "resolved", "resolves", "fix", "fixed", "fixes", "solve", "solved", "settle", "settled"]),
-}  # fmt: skip
-FIELD_VERBS: dict[str, str] = {
-    # Words in field names -> the verbs above that point to them first.
-    "author": "write", "authors": "write", "writer": "write", "writers": "write", "byline": "write", "journalist": "write", "columnist": "write",
-    "sender": "send", "from": "send",
-    "reporter": "report", "requester": "report", "submitter": "report", "customer": "report", "reported": "report", "opened": "report", "filed": "report",
-    "assignee": "assign", "assigned": "assign", "agent": "assign", "owner": "assign", "handler": "assign",
-    "creator": "create", "created": "create", "committer": "edit", "maintainer": "edit", "editor": "edit", "modified": "edit", "updated": "edit",
-    "reviewer": "review", "reviewers": "review", "approver": "review", "approved": "review", "auditor": "review",
-    "director": "direct", "signed": "sign", "signer": "sign", "signatory": "sign", "manager": "lead", "lead": "lead", "supervisor": "lead", "investigator": "lead", "commander": "lead",
-    "speaker": "present", "presenter": "present", "chef": "cook", "cook": "cook", "seller": "sell", "realtor": "sell", "broker": "sell",
-    "artist": "paint", "maker": "paint", "sculptor": "paint", "designer": "paint", "architect": "paint", "photographer": "paint", "printmaker": "paint", "potter": "paint", "composer": "paint", "painter": "paint", "host": "host", "closed": "close", "resolved": "close",
-}  # fmt: skip
 
-DOCUMENTS = frozenset(
-    ["article", "articles", "report", "reports", "paper", "papers", "post", "posts", "story", "stories", "news", "piece", "pieces", "coverage", "document", "documents", "doc", "docs", "file", "files", "page", "pages", "note", "notes", "ticket", "tickets", "issue", "issues", "bug", "bugs", "case", "cases", "request", "requests", "recipe", "recipes", "dish", "dishes", "meal", "meals", "filing", "filings", "statement", "statements", "job", "jobs", "position", "positions", "posting", "postings", "role", "roles", "vacancy", "vacancies", "opening", "openings", "listing", "listings", "house", "houses", "home", "homes", "apartment", "apartments", "flat", "flats", "property", "properties", "book", "books", "film", "films", "movie", "movies", "novel", "novels", "painting", "paintings", "work", "works", "record", "records", "entry", "entries", "incident", "incidents", "outage", "outages", "postmortem", "postmortems", "trial", "trials", "study", "studies", "email", "emails", "mail", "mails", "message", "messages", "memo", "memos", "contract", "contracts", "invoice", "invoices", "order", "orders", "product", "products", "item", "items", "function", "functions", "class", "classes", "script", "scripts", "test", "tests", "meeting", "meetings", "minutes", "transcript", "transcripts", "review", "reviews", "interview", "interviews", "letter", "letters", "event", "events", "course", "courses", "talk", "talks", "presentation", "presentations", "patent", "patents", "song", "songs", "album", "albums", "blog", "blogs", "thread", "threads", "longread", "longreads", "reporting", "analysis", "analyses", "column", "columns", "editorial", "editorials", "feature", "features", "essay", "essays", "publication", "publications", "preprint", "preprints", "thesis", "reads", "read", "material", "materials", "complaint", "complaints", "answer", "answers", "text", "texts", "source", "sources", "version", "versions", "exhibit", "exhibits", "object", "objects", "artwork", "artworks", "print", "prints", "artikel", "bericht", "berichte", "rezept", "rezepte", "dokument", "dokumente", "beitrag", "beitrage", "meldung", "meldungen", "wohnung", "wohnungen", "stelle", "stellen", "buch", "bucher", "filme", "articles", "rapport", "rapports", "recette", "recettes", "documents", "livres", "offre", "offres", "annonce", "annonces", "billets", "articulo", "articulos", "informe", "informes", "receta", "recetas", "documento", "documentos", "libro", "libros", "noticia", "noticias", "oferta", "ofertas", "pelicula", "peliculas", "code", "scripts", "implementation", "implementations", "library", "libraries", "snippet", "snippets", "gift", "gifts", "acquisition", "acquisitions", "place", "places", "boxes", "pictures", "picture", "photographs", "photograph", "photos", "photo", "drawings", "drawing", "decision", "decisions", "judgment", "judgments", "judgement", "judgements", "ruling", "rulings", "verdict", "verdicts", "opinion", "opinions", "episode", "episodes", "lecture", "lectures", "video", "videos", "session", "sessions", "hearing", "hearings", "match", "matches", "game", "games", "lesson", "lessons", "application", "applications", "submission", "submissions", "agreement", "agreements", "policy", "policies", "speech", "speeches", "announcement", "announcements", "release", "releases", "podcasts", "podcast", "shows", "show", "car", "cars", "vehicle", "vehicles", "van", "vans", "bike", "bikes", "conversation", "conversations", "discussion", "discussions", "comment", "comments", "question", "questions", "experiment", "experiments", "survey", "surveys", "guide", "guides", "tutorial", "tutorials", "exercise", "exercises", "invention", "inventions", "hotel", "hotels", "restaurant", "restaurants", "anything", "everything", "something", "things", "stuff", "those", "ones", "any", "all", "alles", "etwas", "tout", "todo", "algo"]
-)
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-CONCEPTS: tuple[frozenset[str], ...] = tuple(
-    frozenset(words.split())
-    for words in (
-        "price cost costs costing priced asking cheap cheaper cheapest expensive pricier amount preis prix precio",
-        "rent rents rental month",
-        "salary wage wages pay pays paid paying compensation earn earns earning offering gehalt salaire sueldo salario",
-        "revenue revenues sales turnover umsatz ingresos",
-        "profit income earnings net",
-        "time duration takes take taking takes ready done minutes minute quick quicker quickest fast faster fastest long longer prep preparation cook cooking zubereitungszeit",
-        "duration lasted lasting last lasts long longer longest shorter outage downtime length runtime running runs run",
-        "rating rated ratings rate score scored scores stars star",
-        "servings serves serve serving feeds feed yield yields portions portion people persons personen",
-        "bedrooms bedroom beds bed br bdr zimmer zimmern chambres habitaciones dormitorios rooms room",
-        "bathrooms bathroom baths bath",
-        "area size sqm m2 space big bigger large larger surface square",
-        "employees employee headcount staff people workforce workers",
-        "experience years year yrs",
-        "citations citation cited cites citas zitate zitiert citees",
-        "pages page length long longer",
-        "words word length long longer short shorter",
-        "lines line loc long longer",
-        "comments comment replies reply responses",
-        "year years released release made published built",
-        "customers customer users user affected people accounts",
-        "participants participant enrolled enrollment patients patient subjects enrolment size",
-        "calories calorie kcal kalorien",
-        "version versions revision rev",
-        "copies copy edition",
-        "views view reads hits",
-        "attendees attendance visitors spectators crowd crowds audience fans",
-        "age aged old",
-        "distance far away km kilometers",
-        "height tall taller high higher", "width wide wider broad", "weight heavy heavier light lighter", "depth deep deeper",
-        "affected affecting affects impacted hit", "floor floors storey etage planta stockwerk",
-        "phase phases", "team teams group", "priority prio urgency", "severity sev", "status state", "language languages written sprache lang",
-        "country countries nation", "city cities town located based", "category categories section sections topic topics kind", "tags tag tagged label labels labelled labeled keyword keywords",
-        "headquarters headquartered hq based", "department departments dept division", "company companies employer firm",
-        "licence license licensed licences licenses", "diet dietary", "type types kind kinds form", "platform platforms os", "genre genres", "format formats",
-    )
-)  # fmt: skip
-"""Words that mean one thing: a question that uses one of them may mean a field that is called another."""
 
-DATE_VERBS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
-    (frozenset(field.split()), frozenset(question.split()))
-    for field, question in (
-        ("decided decision ruled judgment", "decided decides ruled handed decision decisions judgment judgments judgement ruling rulings settled"),
-        ("published publication posted release released pub", "published publish publishes appeared appear came posted post released release printed ran veroffentlicht publie publies publiee publiees publicado publicados erschienen"),
-        ("created creation opened open reported raised submitted received logged started start begun", "created opened open reported raised submitted logged filed received started began start eroffnet erstellt cree crees creado creados abierto abiertos"),
-        ("closed resolved solved finished ended end completed fixed done completion", "closed resolved solved finished ended completed fixed settled done end ended geschlossen gelost ferme fermes cerrado cerrados resuelto resueltos resueltas resolus"),
-        ("updated modified changed edited touched commit committed update revision", "updated modified changed edited touched committed change geandert aktualisiert modifie modifies modifiees modificado modificados modificadas actualizado actualizados"),
-        ("filed filing submitted submission", "filed filing files file submitted lodged eingereicht depose presentado presentados"),
-        ("due deadline expires expiry closing closes close until apply application", "due deadline expires expiring expire close closes closing apply bewerbungsfrist"),
-        ("added listed acquired acquisition uploaded", "added listed acquired bought uploaded entered list"),
-        ("available availability move", "available free move vacant verfugbar"),
-        ("sent", "sent send written wrote emailed mailed"),
-        ("granted grant issued", "granted issued erteilt delivre delivres delivrees concedido"),
-        ("played held", "played held took"),
-        ("written date", "written wrote dated geschrieben ecrit"),
-        ("read viewed accessed", "read viewed"),
-        ("built construction", "built constructed"),
-        ("detected discovered", "detected discovered noticed"),
-        ("presented held", "presented held took"),
-        ("enrolled enrollment", "enrolled enrolling"),
-        ("hired joined", "hired joined"),
-    )
-)  # fmt: skip
-"""Words in a datetime field's name, and the words of a question that point to it."""
+class DateVerb(_Table):
+    """Words in a datetime field's name, and the words of a question that point to it."""
 
-MAIN_DATES = ("published", "publication", "date", "posted", "decided", "created", "filed", "released", "release", "listed", "opened", "reported",
-              "started", "start", "submitted", "added", "occurred", "acquired")  # fmt: skip
-"""Words in the name of a collection's main date, the surest first."""
+    fields: Words
+    said: Words
 
-YEAR_WORDS = frozenset(["year", "jahr", "annee", "ano", "yr"])
+
+class FieldWords(_Table):
+    """``fields.yaml``, which explains each: what words say about fields."""
+
+    roles: Mapping[Literal["agent", "source", "title"], Words]
+    company: Words
+    generic: Words
+    documents: Words
+    concepts: tuple[Words, ...]
+    verbs: Mapping[str, Words]
+    field_verbs: Mapping[str, Words]
+    specific_verbs: Words
+    date_verbs: tuple[DateVerb, ...]
+    main_dates: Listed
+    years: Words
+    year_told: Words
+    reported: Words
+    entities: Words
+    qualities: Words
+    places: Words
+    languages: Words
+    receiving: Words
+    present: Words
+    opponents: Words
+    opposites: Mapping[str, Words]
+    bool_words: Words
+    dimensions: Mapping[str, Words]
+    ages: Words
+    money: Words
+
+    @cached_property
+    def _groups_of_verbs(self) -> Mapping[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for group, verbs in self.verbs.items():
+            for verb in verbs:
+                found.setdefault(verb, set()).add(group)
+        return {verb: frozenset(groups) for verb, groups in found.items()}
+
+    def groups_of(self, verb: str) -> frozenset[str]:
+        """The groups of verbs that a folded word belongs to; none where it is no such verb."""
+        return self._groups_of_verbs.get(verb, frozenset())
+
+
+class Negators(_Table):
+    """What turns a condition round, and the words that may stand between."""
+
+    single: Words
+    pairs: tuple[Listed, ...]
+    weak: Words
+    passed: Words
+    titles: Words
+
+
+class Lacking(_Table):
+    """What says that a field has no value, and the words that may stand between."""
+
+    words: Words
+    passed: Words
+
+
+class PlainWords(_Table):
+    """``words.yaml``, which explains each: words by what they do in a question."""
+
+    articles: Words
+    auxiliaries: Words
+    plain_verbs: Words
+    fillers: Words
+    function: Words
+    connectors: Words
+    alternatives: Words
+    between_members: Words
+    comparing: Words
+    adverbs: Words
+    choosing: Words
+    determining: Words
+    polite: Words
+    asking: Words
+    asking_for_documents: Words
+    after_dates: Words
+    small: Words
+    company_forms: Words
+    negators: Negators
+    lacking: Lacking
+    states: Words
+
+    @cached_property
+    def passed(self) -> frozenset[str]:
+        """What may stand between a condition and the word that names its field."""
+        return self.fillers | self.articles
+
+    @cached_property
+    def empty(self) -> frozenset[str]:
+        """What is hardly ever meant as a value."""
+        return self.function | self.passed
+
+    @cached_property
+    def before_names(self) -> frozenset[str]:
+        """What may stand between a verb and a name."""
+        return self.adverbs | self.passed
+
+    @cached_property
+    def openings(self) -> frozenset[str]:
+        """What may stand before the first word that matters."""
+        return self.polite | self.passed
+
+    @cached_property
+    def subject_verbs(self) -> frozenset[str]:
+        """What makes a subject of the name before it."""
+        return self.plain_verbs | self.auxiliaries
+
+    @cached_property
+    def in_lists(self) -> frozenset[str]:
+        """What may stand between the members of a list."""
+        return self.between_members | self.connectors
+
+    @cached_property
+    def negating_pairs(self) -> frozenset[tuple[str, ...]]:
+        """Two words that negate together."""
+        return frozenset(self.negators.pairs)
+
+
+class CalendarWords(_Table):
+    """``calendar.yaml``: the words of dates."""
+
+    months: tuple[Listed, ...]
+    weekdays: tuple[Listed, ...]
+    units: Mapping[CalendarUnit, Listed]
+    hours: Listed
+    counts: Mapping[int, Listed]
+    ordinals: Mapping[int, Listed]
+    seasons: Mapping[int, Listed]
+    ambiguous: Words
+    near: Mapping[int, Phrases]
+    prepositions: Listed
+    weekday_prepositions: Listed
+    before: Mapping[Literal["from", "to", "after", "before"], Phrases]
+
+    @cached_property
+    def month_of(self) -> Mapping[str, int]:
+        """Names of months with their numbers."""
+        return {name: number for number, names in enumerate(self.months, 1) for name in names}
+
+    @cached_property
+    def weekday_of(self) -> Mapping[str, int]:
+        """Names of weekdays with their numbers, Monday is 0."""
+        return {name: number for number, names in enumerate(self.weekdays) for name in names}
+
+    @cached_property
+    def season_of(self) -> Mapping[str, int]:
+        """Names of seasons with their first months."""
+        return _inverted(self.seasons)
+
+    @cached_property
+    def unit_of(self) -> Mapping[str, CalendarUnit]:
+        """Names of calendar units."""
+        return _inverted(self.units)
+
+    @cached_property
+    def count_of(self) -> Mapping[str, int]:
+        """Numbers in words."""
+        return _inverted(self.counts)
+
+    @cached_property
+    def ordinal_of(self) -> Mapping[str, int]:
+        """Ordinal numbers in words."""
+        return _inverted(self.ordinals)
+
+    @cached_property
+    def days_ago(self) -> Mapping[str, int]:
+        """Names of days near today, and how many days before it they are."""
+        return _inverted(self.near)
+
+
+class UnitNames(_Table):
+    """A unit: how many of its dimension's own unit it is, and what it is called."""
+
+    factor: float
+    names: Listed
+
+
+class AmountWords(_Table):
+    """``amounts.yaml``: the words of numbers and units."""
+
+    numbers: Mapping[int, Listed]
+    articles: Words
+    scales: Mapping[int, Listed]
+    field_scales: Mapping[int, Listed]
+    units: Mapping[str, tuple[UnitNames, ...]]
+    currencies: Mapping[str, Listed]
+    ambiguous: Words
+    currency_signs: Listed
+    before: Mapping[Literal["lte", "gte", "gt", "lt", "eq"], Phrases]
+    no_units: Words
+    compared: Mapping[str, Phrases]
+    passed: Words
+
+    @cached_property
+    def number_of(self) -> Mapping[str, float]:
+        """Numbers in words."""
+        return {name: float(number) for name, number in _inverted(self.numbers).items()}
+
+    @cached_property
+    def scale_of(self) -> Mapping[str, float]:
+        """Factors in words, as questions have them."""
+        return {name: 10.0**power for name, power in _inverted(self.scales).items()}
+
+    @cached_property
+    def field_scale_of(self) -> Mapping[str, float]:
+        """Factors in words, as names of fields have them."""
+        return {name: 10.0**power for name, power in _inverted(self.field_scales).items()}
+
+
+T = TypeVar("T")
+Table = TypeVar("Table", bound=_Table)
+
+
+def _inverted(names: Mapping[T, tuple[str, ...]]) -> dict[str, T]:
+    return {name: key for key, listed in names.items() for name in listed}
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath("tables", name).read_text(encoding="utf-8")
+
+
+def _load(name: str, kind: type[Table]) -> Table:
+    return kind.model_validate(yaml.safe_load(_read(name)))
+
+
+@lru_cache(maxsize=1)
+def field_words() -> FieldWords:
+    """What words say about fields."""
+    return _load("fields.yaml", FieldWords)
+
+
+@lru_cache(maxsize=1)
+def plain_words() -> PlainWords:
+    """Words by what they do in a question."""
+    return _load("words.yaml", PlainWords)
+
+
+@lru_cache(maxsize=1)
+def calendar_words() -> CalendarWords:
+    """The words of dates."""
+    return _load("calendar.yaml", CalendarWords)
+
+
+@lru_cache(maxsize=1)
+def amount_words() -> AmountWords:
+    """The words of numbers and units."""
+    return _load("amounts.yaml", AmountWords)
+
+
+@lru_cache(maxsize=1)
+def common_words() -> frozenset[str]:
+    """Words that mean little by themselves, though they may be values as well (open, other, green)."""
+    lines = _read("common_words.txt").splitlines()
+    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+
+
+def any_of(names: Mapping[str, object] | tuple[str, ...]) -> str:
+    """A regular expression for any of these words, the longest first."""
+    return "(?:" + "|".join(sorted(names, key=len, reverse=True)) + ")"

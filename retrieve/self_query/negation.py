@@ -5,30 +5,20 @@ from __future__ import annotations
 import re
 
 from retrieve.self_query.catalog import Field
-from retrieve.self_query.lexicon import DOCUMENTS, MAKING
+from retrieve.self_query.lexicon import field_words, plain_words
 from retrieve.self_query.question import Question
 
-_SINGLE = frozenset(
-    ["not", "except", "excluding", "excludes", "exclude", "without", "no", "non", "nor", "neither", "minus", "outside", "isn", "aren", "wasn", "weren", "mustn", "shouldn", "nothing", "none", "don", "doesn", "didn", "haven", "hasn", "never", "ohne", "nicht", "ausser", "kein", "keine", "keinen", "sauf", "excepte", "hors", "sans", "pas", "sin", "excepto", "salvo", "menos", "unlike", "besides", "but", "nobody"]
-)
-_PAIRS = {("other", "than"), ("apart", "from"), ("aside", "from"), ("rather", "than"), ("instead", "of"), ("anything", "but"),
-          ("anyone", "but"), ("everything", "but"), ("everyone", "but"), ("all", "but"), ("anywhere", "but"), ("somewhere", "but"), ("nothing", "but"), ("any", "but"), ("different", "from"), ("as", "opposed"), ("leave", "out"), ("leaving", "out")}  # fmt: skip
-_ALONE_TOO_WEAK = frozenset(["but", "besides"])
-_PASSED = frozenset(
-    ["by", "from", "in", "of", "for", "to", "at", "on", "with", "the", "a", "an", "any", "either", "those", "these", "ones", "t", "is", "are", "was", "were", "be", "been", "being", "have", "has", "had", "that", "which", "who", "tagged", "labelled", "labeled", "written", "filed", "published", "posted", "created", "assigned", "headquartered", "based", "listed", "located", "owned", "made", "using", "containing", "von", "vom", "aus", "de", "du", "des", "la", "le", "les", "el", "los", "las", "der", "die", "das", "den", "dem", "par", "por", "en", "im", "something", "anything", "someone", "anyone", "anybody", "people", "what", "whatever", "through", "via", "include", "includes", "included", "including", "contain", "contains", "need", "needs", "use", "uses", "do", "does", "did", "go", "went", "gone", "come", "came", "play", "played"]
-)
-_TITLES = frozenset(["dr", "mr", "mrs", "ms", "prof", "st"])
 REACH = 6
-
-
-_AFTER = re.compile(r"\s+(?:did|does|do|is|was|are|were|has|have|had)(?:\s+not|n't)(?![^\W_])")
+"""Words before a mention in which what negates it may stand."""
+_BREAK = re.compile(r"[.;?!]|,\s|\s-\s|:")
+_AFTER = re.compile(r"\s{1,9}(?:did|does|do|is|was|are|were|has|have|had)(?:\s{1,9}not|n't)(?![^\W_])")
 _RELATIVE = re.compile(r"(?<![^\W_])(?:that|which|where|whose|who)\s+(?:[^\W_]+\s+){0,2}$")
 
 
 def is_negated_after(question: Question, first: int, last: int) -> bool:
     """ "games that Acme did not play in"."""
-    after = question.folded[question.words[last].end :]
-    return bool(_AFTER.match(after) and _RELATIVE.search(question.before(first)))
+    after = _AFTER.match(question.folded, question.words[last].end)
+    return bool(after and question.before(first, _RELATIVE))
 
 
 def negator_before(question: Question, position: int, field: Field) -> int | None:
@@ -37,34 +27,36 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
     Args:
         position: the mention's first word. field: what it is a value of; its own words are passed over.
     """
-    at = position - 1
-    for _ in range(REACH):
-        if at < 0:
+    negators = plain_words().negators
+    for at in range(position - 1, max(-1, position - 1 - REACH), -1):
+        word, earlier = question.norm(at), question.norm(at - 1)
+        if _BREAK.search(question.gap(at, at + 1)) and word not in negators.titles:
             return None
-        gap = question.gap(at, at + 1)
-        if re.search(r"[.;?!]|,\s|\s-\s|:", gap) and question.words[at].norm not in _TITLES:
-            return None
-        word = question.words[at].norm
-        earlier = question.words[at - 1].norm if at else ""
-        if (earlier, word) in _PAIRS:
+        if (earlier, word) in plain_words().negating_pairs:
             return at - 1
-        if word in _SINGLE and word not in _ALONE_TOO_WEAK:
-            if word == "not" and earlier == "if":
-                return None
-            return at
-        any_but = {question.words[i].norm for i in range(max(0, at - 3), at)} & {"any", "every", "all", "no"}
-        if word == "but" and (field.named_by(earlier) == 1 or any_but):
-            return at  # "any show but ..."
-        if word in _ALONE_TOO_WEAK:
+        if word in negators.single and word not in negators.weak:
+            return None if (earlier, word) == ("if", "not") else at
+        if word in negators.weak:
+            return at if _is_but(question, at, field) else None
+        if not _passes(word, field):
             return None
-        passes = (
-            word in _PASSED
-            or word in _TITLES
-            or word in DOCUMENTS
-            or field.named_by(word)
-            or any(word in forms for forms in MAKING.values())
-        )
-        if not passes:
-            return None
-        at -= 1
     return None
+
+
+def _is_but(question: Question, at: int, field: Field) -> bool:
+    """ "any show but ...": a weak word that negates where it stands."""
+    if question.norm(at) != "but":
+        return False
+    earlier = {question.norm(i) for i in range(max(0, at - 3), at)}
+    return field.named_by(question.norm(at - 1)) == 1 or bool(earlier & {"any", "every", "all", "no"})
+
+
+def _passes(word: str, field: Field) -> bool:
+    negators, known = plain_words().negators, field_words()
+    return bool(
+        word in negators.passed
+        or word in negators.titles
+        or word in known.documents
+        or field.named_by(word)
+        or known.groups_of(word)
+    )

@@ -6,62 +6,71 @@ and says nothing about which field is meant.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from retrieve.self_query.lexicon import amount_words
+from retrieve.self_query.question import ending_at
 from retrieve.self_query.units import Unit, unit_of_word
 
-_SMALL = {
-    name: float(number)
-    for number, names in {
-        0: "zero", 1: "one a an ein eine einem einer un une una", 2: "two zwei deux dos", 3: "three drei trois tres",
-        4: "four vier quatre cuatro", 5: "five funf cinq cinco", 6: "six sechs seis", 7: "seven sieben sept siete",
-        8: "eight acht huit ocho", 9: "nine neun neuf nueve", 10: "ten zehn dix diez", 11: "eleven elf onze",
-        12: "twelve dozen zwolf douze doce", 13: "thirteen", 14: "fourteen", 15: "fifteen quinze quince",
-        16: "sixteen", 17: "seventeen", 18: "eighteen", 19: "nineteen", 20: "twenty zwanzig vingt veinte",
-        30: "thirty dreissig trente treinta", 40: "forty vierzig quarante cuarenta", 45: "forty-five", 50: "fifty funfzig cinquante cincuenta",
-        60: "sixty sechzig soixante sesenta", 70: "seventy", 80: "eighty", 90: "ninety neunzig noventa",
-    }.items()
-    for name in names.split()
-}  # fmt: skip
-_SCALES = {
-    "hundred": 1e2, "hundert": 1e2, "cent": 1e2, "cien": 1e2,
-    "k": 1e3, "thousand": 1e3, "tsd": 1e3, "tausend": 1e3, "mille": 1e3, "mil": 1e3,
-    "m": 1e6, "mn": 1e6, "mm": 1e6, "mio": 1e6, "million": 1e6, "millions": 1e6, "millionen": 1e6, "millones": 1e6,
-    "b": 1e9, "bn": 1e9, "billion": 1e9, "billions": 1e9, "mrd": 1e9, "milliarden": 1e9, "milliards": 1e9,
-    "trillion": 1e12,
-}  # fmt: skip
-_CURRENCY = r"us\$|[$€£¥]|usd|eur|gbp|chf"
 _DIGITS = r"\d+(?:[,.' ]\d{3})*(?:[.,]\d+)?"
-_ANY_SMALL = "|".join(sorted(_SMALL, key=len, reverse=True))
-_ANY_SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
-_ARTICLES = frozenset(["a", "an", "ein", "eine", "einem", "einer", "un", "une", "una"])
-_NUMBER = re.compile(
-    rf"(?<![^\W_]|[.#@])(?P<currency>(?:{_CURRENCY})\s?)?"
-    rf"(?:(?P<quarter>a quarter of an?|quarter of an?|eine viertel)(?=\s)|(?P<half>half an?|half|eine halbe|une demi-?|media)(?=\s)|(?P<digits>{_DIGITS})|(?:an?\s+(?=dozen))?(?P<word>(?:{_ANY_SMALL})(?:-(?:{_ANY_SMALL}))?(?![^\W_])))"
-    rf"(?P<and_half>\s+and a half(?![^\W_]))?"
-    rf"(?:[\s-]*(?P<scale>(?:{_ANY_SCALE})(?:\s+(?:thousand|million|billion))?)(?![^\W_]))?"
-    rf"(?P<more>\+)?(?:\s*(?P<percent>%)|[\s-]*(?P<unit>[$€£]|(?:[^\W\d_]+)[²2]?))?"
-)
-
-_OPENINGS: tuple[tuple[str, str], ...] = (
-    ("lte", r"no more than|not more than|not over|not above|no longer than|no larger than|no bigger than|at most|at max|up to|max(?:imum)?(?: of)?\.?|no higher than|capped at|within|<=|≤|hochstens|maximal|bis zu|"
-            r"au plus|au maximum|jusqu'a|como maximo|a lo sumo|hasta"),
-    ("gte", r"no less than|not less than|no fewer than|not fewer than|not under|not below|at least|at minimum|min(?:imum)?(?: of)?\.?|upwards? of|starting (?:at|from)|>=|≥|mindestens|au moins|al menos|por lo menos|from|ab"),
-    ("gt", r"(?:more|greater|higher|larger|bigger|longer|taller|later|better|older|pricier|heavier|more expensive|wider|stronger) than|over|above|exceed(?:s|ing)?|beyond|past|north of|>|mehr als|uber|langer als|plus de|superieure? a|mas de|superior a|more then"),
-    ("lt", r"(?:less|fewer|lower|smaller|shorter|cheaper|younger|quicker|faster|sooner|lighter|newer|narrower) than|under|below|beneath|south of|<|weniger als|unter|kurzer als|moins de|inferieure? a|menos de|inferior a"),
-    ("eq", r"exactly|precisely|equal to|equals|=|genau|exactement|exactamente|:"),
-)  # fmt: skip
-_OPENING = [(op, re.compile(rf"(?<![^\W_])(?:{words})\s*(?:the\s+|of\s+)?$")) for op, words in _OPENINGS]
 _CLOSINGS = (
-    ("gte", re.compile(r"\s*(?:or|and|oder|ou|o)\s+(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|upwards?|mehr|plus|mas)(?![^\W_])|\s*(?:plus|minimum|min|upwards?|at least|mindestens)(?![^\W_])")),
-    ("lte", re.compile(r"\s*(?:or|and|oder|ou|o)\s+(?:less|fewer|lower|below|under|cheaper|shorter|smaller|weniger|moins|menos)(?![^\W_])|\s*(?:tops|max|maximum|at most|hochstens)(?![^\W_])")),
-)  # fmt: skip
+    (
+        "gte",
+        re.compile(
+            r"\s*(?:or|and|oder|ou|o)\s+"
+            r"(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|upwards?|mehr|plus|mas)"
+            r"(?![^\W_])"
+            r"|\s*(?:plus|minimum|min|upwards?|at least|mindestens)(?![^\W_])"
+        ),
+    ),
+    (
+        "lte",
+        re.compile(
+            r"\s*(?:or|and|oder|ou|o)\s+"
+            r"(?:less|fewer|lower|below|under|cheaper|shorter|smaller|weniger|moins|menos)(?![^\W_])"
+            r"|\s*(?:tops|max|maximum|at most|hochstens)(?![^\W_])"
+        ),
+    ),
+)
 _RATE = re.compile(r"(?:\d|[€$£]|k|euros?|dollars?|pounds?|usd|eur|gbp|times?|once)\s+$")
 _BETWEEN = re.compile(r"(?<![^\W_])(?:between|zwischen|entre|from|von|de)\s+(?:the\s+)?$")
 _JOIN = re.compile(r"\s*(?:and|und|et|y|to|bis|a|-)\s*")
-_NOT_UNITS = frozenset(["or", "and", "to", "in", "of", "on", "at", "by", "for", "from", "with", "the", "a", "is", "are", "was", "were", "that", "which", "who", "per", "tops", "max", "up", "plus", "about"])  # fmt: skip
+_UPWARDS = re.compile(r"\s*(?:on|up|upwards?)(?![^\W_])")
+LARGEST = 1e18
+"""Numbers beyond it are not read: no field counts that far."""
+LONGEST_GAP = 40
+"""Characters between two numbers that may be the ends of one range."""
+
+
+@lru_cache(maxsize=1)
+def _number() -> re.Pattern[str]:
+    """A number, in digits or words, with what may stand around it: currency, scale, unit."""
+    known = amount_words()
+    small = "|".join(sorted(known.number_of, key=len, reverse=True))
+    scale = "|".join(sorted(known.scale_of, key=len, reverse=True))
+    quarter = r"(?P<quarter>a quarter of an?|quarter of an?|eine viertel)(?=\s)"
+    half = r"(?P<half>half an?|half|eine halbe|une demi-?|media)(?=\s)"
+    word = rf"(?:an?\s+(?=dozen))?(?P<word>(?:{small})(?:-(?:{small}))?(?![^\W_]))"
+    return re.compile(
+        rf"(?<![^\W_]|[.#@])(?P<currency>(?:{'|'.join(known.currency_signs)})\s?)?"
+        rf"(?:{quarter}|{half}|(?P<digits>{_DIGITS})|{word})"
+        rf"(?P<and_half>\s+and a half(?![^\W_]))?"
+        rf"(?:[\s-]*(?P<scale>(?:{scale})(?:\s+(?:thousand|million|billion))?)(?![^\W_]))?"
+        rf"(?P<more>\+)?(?:\s*(?P<percent>%)|[\s-]*(?P<unit>[$€£]|(?:[^\W\d_]+)[²2]?))?"
+    )
+
+
+@lru_cache(maxsize=1)
+def _openings() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """What may stand before a number, and which comparison it means."""
+    return tuple(
+        (comparison, re.compile(rf"(?<![^\W_])(?:{'|'.join(said)})\s*(?:the\s+|of\s+)?$"))
+        for comparison, said in amount_words().before.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -91,58 +100,65 @@ class NumberSpan:
         return self.low if self.low == self.high and not (self.low_open or self.high_open) else None
 
 
-def read_numbers(folded: str, taken: Sequence[tuple[int, int]] = ()) -> list[NumberSpan]:
-    """The number expressions of a folded question, in order; those inside ``taken`` places are left out."""
-    found = [
-        span
-        for span in _numbers(folded)
-        if not any(span.number_start < end and start < span.end for start, end in taken)
-    ]
+def read_numbers(folded: str) -> list[NumberSpan]:
+    """The number expressions of a folded question, in order."""
+    return compared(folded, bare_numbers(folded))
+
+
+def compared(folded: str, numbers: Sequence[NumberSpan]) -> list[NumberSpan]:
+    """Numbers with the words of comparison around them; two that are the ends of a range are one."""
     spans: list[NumberSpan] = []
     position = 0
-    while position < len(found):
-        here = found[position]
-        following = found[position + 1] if position + 1 < len(found) else None
-        joined = _joined(folded, here, following) if following is not None else None
-        spans.append(joined or _compared(folded, here))
+    while position < len(numbers):
+        pair = numbers[position : position + 2]
+        joined = _joined(folded, *pair) if len(pair) == 2 else None
+        spans.append(joined or _compared(folded, pair[0]))
         position += 2 if joined else 1
     return spans
 
 
-def _numbers(folded: str) -> Iterator[NumberSpan]:
-    for match in _NUMBER.finditer(folded):
-        value = _value(match)
-        if value is None:
-            continue
-        scale = match["scale"]
-        for part in (scale or "").split():
-            value *= _SCALES[part]
-        word, end, word_end = _unit_word(match)
-        unit = unit_of_word("%" if match["percent"] else (match["currency"] or "").strip() or word)
-        if unit is None and scale in ("m", "k", "b") and not word:
-            word = scale
-        if match["word"] in _ARTICLES and not scale:
-            if unit is None or unit.dimension == "money" or _RATE.search(folded[: match.start()]):
-                continue  # an article: "20 euros an hour"
-        if unit is not None:
-            end = word_end
-        op_more = match["more"] is not None
-        yield NumberSpan(
-            match.start(), end, value, None if op_more else value, unit=unit, unit_word=word,
-            number_start=match.start(), word_end=word_end,
-        )  # fmt: skip
+def bare_numbers(folded: str) -> list[NumberSpan]:
+    """The numbers of a folded question with their scales and units, in order."""
+    return [span for match in _number().finditer(folded) if (span := _bare(match)) is not None]
+
+
+def _bare(match: re.Match[str]) -> NumberSpan | None:
+    value = _value(match)
+    if value is None or (value := value * _scale(match)) > LARGEST:
+        return None
+    word, end, word_end = _unit_word(match)
+    unit = unit_of_word("%" if match["percent"] else (match["currency"] or "").strip() or word)
+    if unit is None and match["scale"] in ("m", "k", "b") and not word:
+        word = match["scale"]
+    if match["word"] in amount_words().articles and not match["scale"]:
+        rate = ending_at(_RATE, match.string, match.start())
+        if unit is None or unit.dimension == "money" or rate:
+            return None  # an article: "20 euros an hour"
+    return NumberSpan(
+        match.start(),
+        end if unit is None else word_end,
+        value,
+        None if match["more"] else value,
+        unit=unit,
+        unit_word=word,
+        number_start=match.start(),
+        word_end=word_end,
+    )
+
+
+def _scale(match: re.Match[str] | None) -> float:
+    parts = ((match["scale"] if match else None) or "").split()
+    return math.prod((amount_words().scale_of[part] for part in parts), start=1.0)
+
+
+_PARTS = ("digits", "word", "half", "quarter", "and_half", "scale", "more", "percent")
 
 
 def _unit_word(match: re.Match[str]) -> tuple[str, int, int]:
     """The word after the number, the number's end, and the word's."""
-    groups = [
-        name
-        for name in ("digits", "word", "half", "quarter", "and_half", "scale", "more", "percent")
-        if match[name]
-    ]
-    end = max(match.end(name) for name in groups)
+    end = max(match.end(name) for name in _PARTS if match[name])
     word = match["unit"] or ""
-    if not word or word in _NOT_UNITS:
+    if not word or word in amount_words().no_units:
         return "", end, end
     return word, end, match.end("unit")
 
@@ -150,51 +166,53 @@ def _unit_word(match: re.Match[str]) -> tuple[str, int, int]:
 def _value(match: re.Match[str]) -> float | None:
     if match["half"] or match["quarter"]:
         return 0.5 if match["half"] else 0.25
-    if match["and_half"]:
-        return (_parse(match["digits"]) or 0.0 if match["digits"] else _SMALL.get(match["word"], 0.0)) + 0.5
-    if match["word"]:
-        return (
-            sum(_SMALL[part] for part in match["word"].split("-"))
-            if match["word"] not in _SMALL
-            else _SMALL[match["word"]]
-        )
-    return _parse(match["digits"])
+    value = _in_words(match["word"]) if match["word"] else _parse(match["digits"])
+    return value + 0.5 if value is not None and match["and_half"] else value
+
+
+def _in_words(word: str) -> float:
+    known = amount_words().number_of
+    return known[word] if word in known else sum(known[part] for part in word.split("-"))
+
+
+_ENGLISH = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_GERMAN = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?")
 
 
 def _parse(digits: str) -> float | None:
+    """A number in digits: 1,200.5 and 1.200,5 alike."""
     plain = digits.replace(" ", "").replace("'", "")
-    if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", plain):
+    if _ENGLISH.fullmatch(plain):
         plain = plain.replace(",", "")
-    elif re.fullmatch(r"\d{1,3}(\.\d{3})+(,\d+)?", plain):
+    elif _GERMAN.fullmatch(plain):
         plain = plain.replace(".", "").replace(",", ".")
     else:
         plain = plain.replace(",", ".")
     try:
         return float(plain)
-    except ValueError:
+    except ValueError:  # 1.234,567.8
         return None
 
 
 def _joined(folded: str, left: NumberSpan, right: NumberSpan) -> NumberSpan | None:
     """ "between 3 and 5", "3 to 5", "3-5"."""
-    gap = folded[left.end : right.number_start]
-    opening = _BETWEEN.search(folded[: left.number_start])
-    if not _JOIN.fullmatch(gap) or not (opening or gap.strip() in ("to", "-", "bis")):
+    if left.low is None or right.low is None:
         return None
-    low, high = left.low, right.low
-    if low is None or high is None:
+    gap = folded[left.end : right.number_start][: LONGEST_GAP + 1]
+    if len(gap) > LONGEST_GAP or not _JOIN.fullmatch(gap):
         return None
-    scale = _shared_scale(folded, left, right)
-    if low * scale > high:
+    opening = ending_at(_BETWEEN, folded, left.number_start)
+    if not (opening or gap.strip() in ("to", "-", "bis")):
         return None
-    start = opening.start() if opening else left.start
-    unit = right.unit or left.unit
+    low, high = left.low * _shared_scale(folded, left, right), right.low
+    if low > high:
+        return None
     return replace(
         right,
-        start=start,
-        low=low * scale,
+        start=opening.start() if opening else left.start,
+        low=low,
         high=high,
-        unit=unit,
+        unit=right.unit or left.unit,
         number_start=left.number_start,
         cue="between",
     )
@@ -202,49 +220,35 @@ def _joined(folded: str, left: NumberSpan, right: NumberSpan) -> NumberSpan | No
 
 def _shared_scale(folded: str, left: NumberSpan, right: NumberSpan) -> float:
     """ "between 100 and 750 million" means 100 million."""
-
-    def scale(span: NumberSpan) -> float:
-        match = _NUMBER.match(folded, span.number_start)
-        factor = 1.0
-        for part in ((match["scale"] if match else None) or "").split():
-            factor *= _SCALES[part]
-        return factor
-
-    shared = scale(right)
-    assert left.low is not None and right.low is not None
-    return shared if scale(left) == 1 and left.low < right.low / shared else 1.0
+    own, shared = (_scale(_number().match(folded, span.number_start)) for span in (left, right))
+    low, high = left.low or 0.0, right.low or 0.0
+    return shared if own == 1 and low < high / shared else 1.0
 
 
 def _compared(folded: str, span: NumberSpan) -> NumberSpan:
-    value = span.low
-    before = folded[: span.number_start]
-    for op, pattern in _OPENING:
-        match = pattern.search(before)
-        if match:
+    for comparison, pattern in _openings():
+        if match := ending_at(pattern, folded, span.number_start):
             cue = match[0].strip()
-            if (
-                op == "gte"
-                and cue in ("from", "ab")
-                and not re.match(r"\s*(?:on|up|upwards?)(?![^\W_])", folded[span.end :])
-                and not (span.unit or span.unit_word)
-            ):
+            if cue in ("from", "ab") and not _is_open(folded, span):
                 break
-            return replace(_bounded(span, op, value), start=match.start(), cue=cue)
-    for op, pattern in _CLOSINGS:
+            return replace(_bounded(span, comparison), start=match.start(), cue=cue)
+    for comparison, pattern in _CLOSINGS:
         for end in (span.end, span.word_end):
             if match := pattern.match(folded, end):
-                return replace(
-                    _bounded(span, op, value),
-                    end=match.end(),
-                    word_end=max(match.end(), span.word_end),
-                    cue=match[0].strip(),
-                )
+                bounded, cue = _bounded(span, comparison), match[0].strip()
+                return replace(bounded, end=match.end(), word_end=max(match.end(), span.word_end), cue=cue)
     return span
 
 
-def _bounded(span: NumberSpan, op: str, value: float | None) -> NumberSpan:
-    if op in ("gt", "gte"):
-        return replace(span, low=value, high=None, low_open=op == "gt")
-    if op in ("lt", "lte"):
-        return replace(span, low=None, high=value, high_open=op == "lt")
+def _is_open(folded: str, span: NumberSpan) -> bool:
+    """Whether "from 5" means 5 and more: where a unit or "up" follows."""
+    return bool(span.unit or span.unit_word or _UPWARDS.match(folded, span.end))
+
+
+def _bounded(span: NumberSpan, comparison: str) -> NumberSpan:
+    value = span.low
+    if comparison in ("gt", "gte"):
+        return replace(span, low=value, high=None, low_open=comparison == "gt")
+    if comparison in ("lt", "lte"):
+        return replace(span, low=None, high=value, high_open=comparison == "lt")
     return replace(span, low=value, high=value)

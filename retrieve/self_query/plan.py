@@ -1,4 +1,4 @@
-"""What a question was understood to mean: conditions with the words they come from, and what is left to search for."""
+"""What a question was understood to mean: conditions, the words they come from, and what is left of it."""
 
 from __future__ import annotations
 

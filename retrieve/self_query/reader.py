@@ -20,10 +20,11 @@ from configs.errors import SettingsError
 from configs.settings import Settings
 from retrieve.filters import Filter
 from retrieve.self_query.catalog import Catalog, read_catalog
+from retrieve.self_query.lexicon import common_words
 from retrieve.self_query.linker import Linker
 from retrieve.self_query.model_reader import ChatModel, read_with_model
 from retrieve.self_query.plan import Finding, QueryPlan
-from retrieve.self_query.text import common_words, stems, words
+from retrieve.self_query.text import stems, words
 from retrieve.self_query.vocabulary import word_ranks
 from retrieve.store.base import Store
 

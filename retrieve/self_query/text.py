@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
+
+from retrieve.self_query.lexicon import common_words, plain_words
 
 _WORD = re.compile(r"[^\W\d_]+[+#]*|\d+|[&@]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -92,17 +93,16 @@ def stem(norm: str) -> str:
 def stems(text: str) -> tuple[str, ...]:
     """The stems of a text's words, without a leading article."""
     found = [word.stem for word in words(text)]
-    return tuple(found[1:] if len(found) > 1 and found[0] in ARTICLES else found)
+    return tuple(found[1:] if len(found) > 1 and found[0] in plain_words().articles else found)
 
 
-def between(text: str, left: Word, right: Word) -> str:
-    """What stands between two words."""
-    return text[left.end : right.start]
+_ENDINGS = ("ation", "ment", "ing", "ers", "ors", "er", "or", "ed", "ee", "es", "e", "s")
 
 
+@lru_cache(maxsize=16384)
 def root(norm: str) -> str:
     """A word cut to what its forms share: ``publish`` for published, publishing, publisher."""
-    for ending in ("ation", "ment", "ing", "ers", "ors", "er", "or", "ed", "ee", "es", "e", "s"):
+    for ending in _ENDINGS:
         if norm.endswith(ending) and len(norm) - len(ending) >= 3:
             found = norm[: -len(ending)]
             doubled = len(found) > 4 and found[-1] == found[-2] and found[-1] not in "s"
@@ -120,19 +120,9 @@ def same_root(a: str, b: str) -> bool:
     return root(a) == root(b) or (min(len(a), len(b)) >= 6 and (a.startswith(b) or b.startswith(a)))
 
 
-@lru_cache(maxsize=1)
-def common_words() -> frozenset[str]:
-    """Words that mean little by themselves, though they may be values as well (open, other, green)."""
-    text = resources.files(__package__).joinpath("common_words.txt").read_text(encoding="utf-8")
-    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
-
-
 def is_common(items: Sequence[Word]) -> bool:
     """Whether all of these are common words, numbers or single letters."""
     known = common_words()
     return all(item.norm in known or item.stem in known or item.norm.isdigit() for item in items) or (
         len(items) == 1 and len(items[0].norm) == 1
     )
-
-
-ARTICLES = frozenset(["the", "a", "an", "der", "die", "das", "ein", "eine", "le", "la", "les", "un", "une", "el", "los", "las", "una"])

@@ -16,7 +16,7 @@ from configs.settings import Settings
 
 SHORTEST = 4
 _BEGINNINGS = ("\u2581", "\u0120")
-"""How pieces that begin a word are marked by SentencePiece and by byte-level BPE; WordPiece marks the others."""
+"""How SentencePiece and byte-level BPE mark pieces that begin a word; WordPiece marks the others."""
 
 
 def word_ranks(settings: Settings) -> Mapping[str, int]:

@@ -1,0 +1,90 @@
+"""What stands after a mention and speaks for it: the field's name, a kind of documents, a verb."""
+
+from __future__ import annotations
+
+from retrieve.self_query import weights
+from retrieve.self_query.leading import fits
+from retrieve.self_query.lexicon import field_words, plain_words
+from retrieve.self_query.mentions import Mention
+from retrieve.self_query.question import Question
+from retrieve.self_query.text import same_root
+
+REACH = 4
+"""Words after a mention in which its field may be named."""
+REACH_DOCUMENTS = 3
+_COPULAS = frozenset(["was", "is", "were", "are", "as", "the", "a", "an", "being"])
+_SAYING = frozenset(["say", "write", "report"])
+
+
+def named_after(question: Question, mention: Mention) -> float:
+    """Whether the field is named right after the mention: "the mining sector", "high priority"."""
+    for passed in range(REACH):
+        position = mention.last + 1 + passed
+        if not question.is_joined(position - 1, position):
+            return 0.0
+        word = question.norm(position)
+        if named := mention.field.named_by(word):
+            best = weights.NAMED if named == 1 else weights.NAMED_LIKE_AFTER
+            return best + weights.NAMED_FARTHER * passed
+        if word not in _COPULAS and passed:
+            return 0.0  # but "Acme was the defendant"
+    return 0.0
+
+
+def documents_after(question: Question, mention: Mention, kinds: frozenset[int]) -> float:
+    """ "TechWire articles", "GBR's coverage", "opinion pieces".
+
+    Args:
+        kinds: places of words that name kinds of documents in this collection ("desserts").
+    """
+    owning, role = is_owning(question, mention), mention.field.role
+    for distance in range(REACH_DOCUMENTS):
+        position = mention.last + 1 + distance
+        word = question.norm(position)
+        if not word or any(mark in question.gap(position - 1, position) for mark in ",.;:?!()"):
+            break
+        if word in field_words().documents or word in mention.field.telling or (owning and position in kinds):
+            if owning and role == "agent":
+                return weights.AGENTS_MATTER if question.asks_how else weights.AGENTS_DOCUMENTS
+            named = weights.DOCUMENTS_AFTER_AGENT if role == "agent" else weights.DOCUMENTS_AFTER
+            return (weights.OWNED_DOCUMENTS if owning else named) + weights.DOCUMENTS_FARTHER * distance
+        if word in plain_words().passed or word in plain_words().auxiliaries:
+            break
+    return weights.OWNS_ELSE if owning and role in ("agent", "source") else 0.0
+
+
+def is_owning(question: Question, mention: Mention) -> bool:
+    """Whether the mention is a genitive: "Osei's"."""
+    end = question.words[mention.last].end
+    return question.folded.startswith(("'", "s'"), end)
+
+
+def made(question: Question, mention: Mention) -> float:
+    """ "TechWire reported", "What did Osei write", "Was schrieb Brandt"."""
+    field, role = mention.field, mention.field.role
+    if set(field.words) & field_words().receiving:
+        return 0.0
+    after = mention.last + 1
+    after += question.norm(after) in plain_words().adverbs
+    verb = question.norm(after)
+    if role == "agent" and verb and any(same_root(verb, own) for own in field.telling):
+        return weights.MADE  # "whatever Osei owns"
+    groups = _verbs_after(question, mention, verb) or _verbs_before(question, mention)
+    if not groups:
+        return 0.0
+    if role == "agent":
+        told = not question.asks_how and fits(groups, field)  # "How did Osei make his fortune?"
+        return weights.MADE if told else weights.MADE_OTHERWISE
+    return weights.SOURCE_SAYS if role == "source" or groups & _SAYING else weights.SUBJECT_SAYS
+
+
+def _verbs_after(question: Question, mention: Mention, verb: str) -> frozenset[str]:
+    joined = question.is_joined(mention.last, mention.last + 1)
+    return field_words().groups_of(verb) if joined else frozenset()
+
+
+def _verbs_before(question: Question, mention: Mention) -> frozenset[str]:
+    earlier = question.norm(mention.first - 1)
+    if earlier in field_words().documents:
+        return frozenset()
+    return field_words().groups_of(earlier) & {"write", "say"}
