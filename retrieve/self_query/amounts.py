@@ -163,9 +163,8 @@ def _within(number: int, span: NumberSpan) -> bool:
 def _named_after(question: Question, span: NumberSpan, field: Field) -> float:
     """ "4 servings", "10 or more replies", "500 words"."""
     best, steps = 0.0, 0
-    for word in question.words[question.first_from(span.number_start) :]:
-        if word.end > span.word_end + CLOSE_AFTER:
-            break
+    first, last = question.first_from(span.number_start), question.first_past(span.word_end + CLOSE_AFTER)
+    for word in question.words[first:last]:
         inside = word.start < span.end and word.norm != span.unit_word
         if inside or word.norm in amount_words().passed or word.norm in _MORE_OR_LESS:
             continue

@@ -25,7 +25,7 @@ Phrases = tuple[str, ...]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # importing stays light
 
 
 class DateVerb(_Table):

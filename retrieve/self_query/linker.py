@@ -28,6 +28,8 @@ from retrieve.self_query.remainder import remainder
 from retrieve.self_query.text import clean
 from retrieve.self_query.values import value_findings
 
+LONGEST = 10_000
+"""Characters of a question in which conditions are looked for; what is longer is a pasted document."""
 _EITHER = re.compile(r"(?<![^\W_])(?:either|entweder|soit|o bien)(?![^\W_])")
 _OR = re.compile(r"(?<![^\W_])(?:or|oder|ou|o)(?![^\W_])")
 _NO_RANKS: Mapping[str, int] = MappingProxyType({})
@@ -45,9 +47,11 @@ class Linker:
 
     def read(self, text: str, today: date) -> QueryPlan:
         """The plan for a question."""
-        question = Question(clean(text))
+        whole = clean(text)
+        question = Question(whole[:LONGEST])
         findings = self.findings(question, today)
-        return QueryPlan(question.text, remainder(question, findings, self._roles), tuple(findings))
+        left = remainder(question, findings, self._roles) + whole[LONGEST:]
+        return QueryPlan(whole, left, tuple(findings))
 
     def findings(self, question: Question, today: date) -> list[Finding]:
         """The conditions of a question, in the order in which they stand there."""

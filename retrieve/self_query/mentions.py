@@ -7,7 +7,7 @@ elsewhere (`support`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,7 +18,8 @@ from retrieve.self_query.text import Word, is_common, stem, stems
 
 How = Literal["exact", "alias", "part", "initials"]
 Key = tuple[str, ...]
-Hits = Sequence[tuple[Field, str]]
+Hits = tuple[tuple[Field, tuple[str, ...]], ...]
+"""Fields with the values that are meant, sorted."""
 
 FREQUENT = 16_000
 """Words of the language that are more frequent than this are no part of a name unless they look like one."""
@@ -47,23 +48,48 @@ class Mention:
         return all(value[:1].isupper() for value in self.values)
 
 
+class _Table:
+    """What words mean values of which fields."""
+
+    def __init__(self) -> None:
+        self._listed: dict[Key, list[tuple[Field, str]]] = defaultdict(list)
+        self._grouped: dict[Key, Hits] = {}
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._listed)
+
+    def add(self, key: Key, field: Field, value: str) -> None:
+        self._listed[key].append((field, value))
+
+    def get(self, key: Key) -> Hits:
+        """What some words mean; sorted when they are first asked for, as few ever are."""
+        if key not in self._listed:
+            return ()
+        if key not in self._grouped:
+            grouped: dict[Field, set[str]] = {}
+            for field, value in self._listed[key]:
+                grouped.setdefault(field, set()).add(value)
+            self._grouped[key] = tuple((field, tuple(sorted(values))) for field, values in grouped.items())
+        return self._grouped[key]
+
+
 class ValueIndex:
     """Finds the values of a catalog in questions."""
 
     def __init__(self, catalog: Catalog, ranks: Mapping[str, int]) -> None:
         """``ranks``: words of the language, folded, by how frequent they are: no misspelt values."""
         self._ranks = ranks
-        self._whole: dict[Key, list[tuple[Field, str]]] = defaultdict(list)
-        self._aliases: dict[Key, list[tuple[Field, str]]] = defaultdict(list)
-        self._parts: dict[Key, list[tuple[Field, str]]] = defaultdict(list)
-        self._initials: dict[str, list[tuple[Field, str]]] = defaultdict(list)
+        self._whole = _Table()
+        self._aliases = _Table()
+        self._parts = _Table()
+        self._initials = _Table()
         for field in catalog.of_type("keyword"):
             silent = plain_words().small | plain_words().company_forms | set(map(stem, field.words))
             for value in field.values:
                 self._add(field, value, silent)
             for alias, value in field.value_aliases:
                 if key := stems(alias):
-                    self._aliases[key].append((field, value))
+                    self._aliases.add(key, field, value)
         self._spelling = Spelling({word for key in (*self._whole, *self._aliases) for word in key}, ranks)
 
     def _add(self, field: Field, value: str, silent: frozenset[str]) -> None:
@@ -71,19 +97,18 @@ class ValueIndex:
         key = stems(value)
         if not key or len(key) > MAX_VALUE_WORDS:
             return
-        hit = (field, value)
-        self._whole[key].append(hit)
+        self._whole.add(key, field, value)
         bare = tuple(word for word in key if word not in plain_words().small)
         if len(bare) > 1 and bare != key:
-            self._whole[bare].append(hit)
+            self._whole.add(bare, field, value)
         if field.role == "title":
             return
         for part in _parts(key):
             if not silent.issuperset(part):
-                self._parts[part].append(hit)
+                self._parts.add(part, field, value)
         for initials in {"".join(word[0] for word in key), "".join(word[0] for word in bare)}:
             if len(initials) > 1:
-                self._initials[initials].append(hit)
+                self._initials.add((initials,), field, value)
 
     def find(self, question: Sequence[Word]) -> list[Mention]:
         """All mentions; they may overlap, but for parts of what a longer one says exactly."""
@@ -109,19 +134,18 @@ class ValueIndex:
     def _as_written(self, here: Sequence[Word], key: Key, first: int, last: int) -> list[Mention]:
         whole, aliases, parts = self._whole.get(key), self._aliases.get(key), self._parts.get(key)
         if not (whole or aliases or parts):
-            joined = self._whole.get(("".join(key),)) if first < last else None
-            # "lena weber" is lenaweber
-            return _mentions(first, last, joined, "exact", common=False) if joined else []
+            joined = self._whole.get(("".join(key),)) if first < last else ()
+            return _mentions(first, last, joined, "exact", common=False)  # "lena weber" is lenaweber
         common = is_common(here)
         plain = len(here) == 1 and not here[0].is_name and self._ranks.get(here[0].norm, FREQUENT) < FREQUENT
-        found = _mentions(first, last, whole or (), "exact", common)
-        found += _mentions(first, last, aliases or (), "alias", common)
-        known = {mention.field.name for mention in found}
-        others = [hit for hit in parts or () if hit[0].name not in known]
+        found = _mentions(first, last, whole, "exact", common)
+        found += _mentions(first, last, aliases, "alias", common)
+        known = {mention.field for mention in found}
+        others = tuple(hit for hit in parts if hit[0] not in known)
         return found + _mentions(first, last, others, "part", common or plain)
 
     def _misspelt(self, key: Key, first: int, last: int) -> list[Mention]:
-        tables: tuple[tuple[How, dict[Key, list[tuple[Field, str]]]], ...]
+        tables: tuple[tuple[How, _Table], ...]
         tables = (("exact", self._whole), ("alias", self._aliases), ("part", self._parts))
         for how, table in tables:
             if hits := table.get(key):
@@ -133,7 +157,7 @@ class ValueIndex:
         shouted = word.raw.isupper() or (len(word.norm) > 2 and word.norm not in common_words())
         if not shouted or len(word.norm) < 2 or not word.norm.isalpha():
             return []
-        return _mentions(at, at, self._initials.get(word.norm, ()), "initials", common=False)
+        return _mentions(at, at, self._initials.get((word.norm,)), "initials", common=False)
 
 
 def _parts(key: Key) -> Iterable[Key]:
@@ -145,13 +169,7 @@ def _parts(key: Key) -> Iterable[Key]:
 
 def _mentions(first: int, last: int, hits: Hits, how: How, common: bool) -> list[Mention]:
     """The mentions that words make, one a field."""
-    grouped: dict[Field, set[str]] = {}
-    for field, value in hits:
-        grouped.setdefault(field, set()).add(value)
-    return [
-        Mention(first, last, field, tuple(sorted(values)), how, common=common)
-        for field, values in grouped.items()
-    ]
+    return [Mention(first, last, field, values, how, common=common) for field, values in hits]
 
 
 def _without_parts(found: Sequence[Mention]) -> list[Mention]:

@@ -27,8 +27,8 @@ def remainder(question: Question, findings: Sequence[Finding], roles: Mapping[st
     """
     places = [place for finding in findings if _only_filters(finding, roles) for place in finding.spans]
     left = " ".join(_without(question.text, _apart(places)).split())
-    telling = [word for word in words(left) if word.norm not in common_words() | field_words().documents]
-    return left if telling else question.text.strip()
+    silent = common_words() | field_words().documents
+    return left if any(word.norm not in silent for word in words(left)) else question.text.strip()
 
 
 def _only_filters(finding: Finding, roles: Mapping[str, Role]) -> bool:

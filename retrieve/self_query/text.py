@@ -39,7 +39,7 @@ def clean(text: str) -> str:
 
 def fold(text: str) -> str:
     """Lower case without diacritics, character by character: offsets stay."""
-    return "".join(map(_fold_character, text))
+    return text.lower().replace("`", "'") if text.isascii() else "".join(map(_fold_character, text))
 
 
 _LETTERS = dict(zip("ıøØłŁđĐðÐæÆœŒßþÞ", "ioollddddaaoostt", strict=True))
