@@ -45,7 +45,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top-k", type=int, metavar="N", help="how many passages at most")
     parser.add_argument(
-        "--explain", action="store_true", help="also show how the question was read, and each stage's candidates"
+        "--explain",
+        action="store_true",
+        help="also show how the question was read, and what each stage found",
     )
     parser.add_argument(
         "--batch", metavar="FILE", help='JSON lines of {"id", "question"} ("-": stdin); answers as JSON lines'

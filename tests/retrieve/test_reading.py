@@ -22,18 +22,24 @@ from retrieve.store.base import Store
 from retrieve.trace import Trace
 from tests.retrieve.samples import make_chunk, make_document
 
+
+def labels(author: str, published: str, topic: str, **more: object) -> Metadata:
+    day = datetime.fromisoformat(published).replace(tzinfo=UTC)
+    return {"author": author, "published": day, "tags": [topic], **more}  # type: ignore[dict-item]
+
+
+LEAK = "The feed pump of boiler two leaks at its shaft seal."
+SEAL = "The feed pump of boiler two was fitted with a new shaft seal."
+LIFT = "The lift of the north tower stops between two floors when it is hot."
+PORT = "The port of the print server is in use by another program."
+HUM = "The feed pump of boiler nine hums."
 NOTES: tuple[tuple[str, Metadata, str | None], ...] = (
-    ("The feed pump of boiler two leaks at its shaft seal.",
-     {"author": "Maria Chen", "published": datetime(2024, 3, 5, tzinfo=UTC), "tags": ["heating"]}, None),
-    ("The feed pump of boiler two was fitted with a new shaft seal.",
-     {"author": "Rose Osei", "published": datetime(2023, 6, 1, tzinfo=UTC), "tags": ["heating", "repairs"]}, None),
-    ("The lift of the north tower stops between two floors when it is hot.",
-     {"author": "Maria Chen", "published": datetime(2023, 1, 9, tzinfo=UTC), "tags": ["transport"]}, None),
-    ("The port of the print server is in use by another program.",
-     {"author": "Rose Osei", "published": datetime(2024, 1, 2, tzinfo=UTC), "tags": ["printing"], "salary": 5}, None),
-    ("The feed pump of boiler nine hums.",
-     {"author": "Nadia Secret", "published": datetime(2024, 2, 2, tzinfo=UTC), "tags": ["heating"]}, "north"),
-)  # fmt: skip
+    (LEAK, labels("Maria Chen", "2024-03-05", "heating"), None),
+    (SEAL, labels("Rose Osei", "2023-06-01", "heating"), None),
+    (LIFT, labels("Maria Chen", "2023-01-09", "transport"), None),
+    (PORT, labels("Rose Osei", "2024-01-02", "printing", salary=5), None),
+    (HUM, labels("Nadia Secret", "2024-02-02", "heating"), "north"),
+)
 
 
 def note(number: int, text: str, metadata: Metadata, tenant: str | None) -> Document:
