@@ -151,7 +151,7 @@ def check(data: st.DataObject) -> None:
             assert scores[0] == scores[1]
 
 
-@settings(max_examples=5, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_random_schemas(data: st.DataObject) -> None:
     check(data)

@@ -91,7 +91,7 @@ def test_an_empty_source_is_refused(edge_store: EdgeStore, other: Store) -> None
     assert pages(other) == ["page-1.md"]
 
 
-@pytest.mark.parametrize("way", ["to server", "to edge"])
+@pytest.mark.parametrize("way", ["to server", pytest.param("to edge", marks=pytest.mark.deep)])
 def test_the_target_shows_the_old_or_the_new(
     edge_store: EdgeStore, other: Store, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:

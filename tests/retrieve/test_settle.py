@@ -65,6 +65,7 @@ def test_reading_what_is_not_complete_changes_no_byte(edge_store: EdgeStore, tmp
         assert digests(tmp_path) == before
 
 
+@pytest.mark.deep
 def test_what_was_not_committed_is_not_completed(edge_store: EdgeStore) -> None:
     fill(edge_store, [make_document(1)])
     with writing(edge_store) as writer:
@@ -98,6 +99,7 @@ def test_a_writer_that_fails_leaves_the_rest_to_the_next(edge_store: EdgeStore) 
     assert pages(edge_store) == ["page-2.md"]
 
 
+@pytest.mark.deep
 def test_what_would_be_too_much_for_later_is_done_at_once(
     edge_store: EdgeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +177,7 @@ class Reader:
             time.sleep(0.003)
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.deep)])
 def test_no_killed_writer_harms_a_reader(edge_store: EdgeStore, tmp_path: Path, kills: int) -> None:
     fill(edge_store, [make_document(n) for n in range(10)])
     reader, rng = Reader(tmp_path / "store"), random.Random(kills)
