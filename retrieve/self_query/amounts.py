@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from retrieve.filter_values import INTEGER_LIMIT
-from retrieve.filters import Condition, Filter, MatchAny, MatchValue, Range
+from retrieve.filters import MatchValue, Range
 from retrieve.self_query.catalog import Field
 from retrieve.self_query.lexicon import amount_words, field_words
 from retrieve.self_query.numbers import NumberSpan
-from retrieve.self_query.plan import Finding
+from retrieve.self_query.plan import Finding, either_of
 from retrieve.self_query.question import Question
 from retrieve.self_query.text import same_root
 from retrieve.self_query.units import Unit, unit_of_word
@@ -56,7 +56,8 @@ def number_findings(
             unit = next((span.unit for span in group if span.unit), None)
             sure = min(1.0, score / 2)
             made = [_finding(question, replace(span, unit=unit), field, sure) for span in group]
-            found += _either([finding for finding in made if finding is not None])
+            read = [finding for finding in made if finding is not None]
+            found += [either_of(read)] if read else []
     return found
 
 
@@ -98,19 +99,6 @@ def _lists(question: Question, spans: Sequence[NumberSpan]) -> list[list[NumberS
 def _continues(question: Question, last: NumberSpan, span: NumberSpan) -> bool:
     plain = span.value is not None and last.value is not None and last.unit is None
     return plain and bool(_LISTED.fullmatch(question.folded[last.end : span.number_start]))
-
-
-def _either(findings: list[Finding]) -> list[Finding]:
-    if len(findings) < 2:
-        return findings
-    conditions = [finding.condition for finding in findings]
-    values = [item.value for item in conditions if isinstance(item, MatchValue)]
-    condition: Condition = Filter(should=tuple(conditions))
-    if len(values) == len(conditions) and isinstance(conditions[0], MatchValue):
-        condition = MatchAny(conditions[0].key, tuple(sorted(set(values))))
-    spans = tuple(span for finding in findings for span in finding.spans)
-    reason = " or ".join(finding.reason for finding in findings)
-    return [replace(findings[0], condition=condition, spans=spans, reason=reason)]
 
 
 def fits_another(question: Question, span: NumberSpan, fields: Sequence[Field]) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from retrieve.filters import Condition, Filter, MatchAny, MatchValue, Range
+from retrieve.filters import Condition, MatchValue, Range
 from retrieve.self_query.catalog import Catalog, Field
 from retrieve.self_query.dates import DateSpan
 from retrieve.self_query.lexicon import field_words, plain_words
 from retrieve.self_query.negation import negator_before
-from retrieve.self_query.plan import Finding
+from retrieve.self_query.plan import Finding, either_of
 from retrieve.self_query.question import Question, ending_at
 from retrieve.self_query.text import same_root
 
@@ -236,18 +236,8 @@ def _merged(question: Question, found: Sequence[_Dated]) -> list[Finding]:
     for items in by_field.values():
         made = [_finding(question, item) for item in items]
         points = all(item.span.point for item in items)
-        findings += [_either(made)] if points and len(made) > 1 else made
+        findings += [either_of(made)] if points else made
     return findings
-
-
-def _either(points: Sequence[Finding]) -> Finding:
-    conditions = [point.condition for point in points]
-    values = [item.value for item in conditions if isinstance(item, MatchValue)]
-    condition: Condition = Filter(should=tuple(conditions))
-    if len(values) == len(conditions) and isinstance(conditions[0], MatchValue):
-        condition = MatchAny(conditions[0].key, tuple(sorted(set(values))))
-    spans = tuple(span for point in points for span in point.spans)
-    return replace(points[0], condition=condition, spans=spans, reason=" or ".join(p.reason for p in points))
 
 
 def _finding(question: Question, item: _Dated) -> Finding:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from retrieve.filters import Condition, Filter, to_json
+from retrieve.filters import Condition, Filter, MatchAny, MatchValue, to_json
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,19 @@ class QueryPlan:
             order = "desc" if self.sort.descending else "asc"
             plan["sort"] = {"field": self.sort.field, "order": order, "limit": self.sort.limit}
         return plan
+
+
+def either_of(findings: Sequence[Finding]) -> Finding:
+    """Findings that are alternatives ("2 or 3 bedrooms") as one; there has to be at least one."""
+    first = findings[0]
+    conditions = tuple(dict.fromkeys(finding.condition for finding in findings))
+    condition: Condition = Filter(should=conditions) if len(conditions) > 1 else first.condition
+    values = {item.value for item in conditions if isinstance(item, MatchValue)}
+    if 1 < len(values) == len(conditions) and isinstance(first.condition, MatchValue):
+        condition = MatchAny(first.condition.key, tuple(sorted(values)))
+    spans = tuple(span for finding in findings for span in finding.spans)
+    reason = " or ".join(finding.reason for finding in findings)
+    return replace(first, condition=condition, spans=spans, reason=reason)
 
 
 def filter_of(findings: Sequence[Finding]) -> Filter | None:

@@ -91,7 +91,8 @@ def score(
                 scores[name].excluding += excluding
             if not right:
                 scores["all"].misses.append(
-                    f"[{collection.name}/{case.kind}] {case.question}\n    wanted {shown(case.filter)}\n    given  {shown(given)}"
+                    f"[{collection.name}/{case.kind}] {case.question}\n"
+                    f"    wanted {shown(case.filter)}\n    given  {shown(given)}"
                 )
     return dict(scores)
 
