@@ -6,6 +6,7 @@ are put together from several chunks stay exact slices of the document: ``body[s
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ REACH = 3
 """How many chunks before and after a found one may join it."""
 SHARE = 0.5
 """What a chunk is worth at least, of the one beside it; measured on span_qa."""
+
+_SENTENCE_END = re.compile(r"""[.!?…]["'”’)\]*_`]*(?=\s)|[。！？](?!\Z)""")
 
 Place = tuple[str, str, int]
 """Document, version of its content, ordinal of the chunk."""
@@ -91,8 +94,8 @@ def grown(
 
     A chunk is worth its score, and at least a share of that of a found one beside it: the smaller the
     farther off it is, and smaller where it stands under other headings. Chunks are taken in this order
-    while there is room; those that adjoin become one passage. The best chunk is always taken, and one
-    that does not fit ends it.
+    while there is room; those that adjoin become one passage. The best chunk is always taken, and of the
+    first that does not fit its first sentences are.
 
     Args:
         found: best first; a score above that of a better passage counts no more than that.
@@ -106,11 +109,13 @@ def grown(
         joins = sum(other in taken for other in beside(place))
         if passages + 1 - joins > room.passages:
             continue
-        left -= size(passage)
-        if taken and left < 0:
+        tokens = size(passage)
+        if taken and tokens > left:
+            if part := _beginning(passage, left, size):
+                taken[place] = part
             break
         taken[place] = passage
-        passages += 1 - joins
+        passages, left = passages + 1 - joins, left - tokens
     return joined(taken.values())[: room.passages]
 
 
@@ -127,6 +132,17 @@ def _by_worth(found: Sequence[Passage], neighbours: Iterable[Passage]) -> list[P
                 worth[other] = max(worth.get(other, 0.0), SHARE**apart * score)
     # A stable sort: found ones stay in their order, and go before neighbours of equal worth.
     return [chunks[place] for place in sorted(worth, key=lambda place: -worth[place])]
+
+
+def _beginning(passage: Passage, tokens: int, size: Callable[[Passage], int]) -> Passage | None:
+    """As many of a chunk's first sentences as fit; None when not even one does."""
+    for match in reversed(list(_SENTENCE_END.finditer(passage.text))):
+        text = passage.text[: match.end()]
+        part = {**passage.ours, "text": text, "end": passage.start + len(text)}
+        shorter = replace(passage, text=text, payload={**passage.payload, RESERVED: part})
+        if size(shorter) <= tokens:
+            return shorter
+    return None
 
 
 def joined(chunks: Iterable[Passage]) -> list[Passage]:

@@ -96,6 +96,18 @@ def test_neighbours_of_the_best_go_before_worse_hits() -> None:
     assert [(p.id, p.end) for p in both] == [(chunks[3].id, chunks[3].end), (chunks[9].id, chunks[9].end)]
 
 
+def test_the_first_sentences_of_what_does_not_fit() -> None:
+    chunks = chunked([100, 350], 0)
+    found = [as_passage(chunks[0], 1.0)]
+    room = Room(5, words(found[0]) + 10)
+    (passage,) = grown(found, [as_passage(chunks[1])], room, words)
+    assert passage.text == BODY[passage.start : passage.end]
+    assert passage.text.endswith(" stands here.")
+    assert room.tokens - 4 < words(passage) <= room.tokens
+    tight = Room(5, words(found[0]) + 3)
+    assert grown(found, [as_passage(chunks[1])], tight, words) == found
+
+
 def test_what_is_not_asked_for_is_not_taken() -> None:
     one, other = chunked([100, 200], 0), chunked([100, 200], 0, number=2)
     found = [as_passage(one[1], 1.0)]
