@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from retrieve.bert import Bert, Block
 from retrieve.store.base import Vector
@@ -22,6 +23,9 @@ PACK_TOKENS = 256
 """Tokens in one block of attention, unless a single text has more: it grows with the square of them."""
 STEP_TOKENS = 4096
 """Tokens that go through the matrix products together."""
+ALONE_TOKENS = 64
+"""So few tokens are one thread's work. Several threads are hardly faster with a question, and wait for
+each other at every product: while other processes keep the cores busy, that takes ten times as long."""
 
 
 class PackedEncoder:
@@ -37,6 +41,7 @@ class PackedEncoder:
         tokenizer.enable_truncation(max_length=max_tokens)
         self._bert = bert
         self._tokenizer = tokenizer
+        self._pools = ThreadpoolController()  # of the libraries that are loaded: torch's among them
 
     def encode(self, texts: Sequence[str]) -> Vector:
         """Vectors of texts, shape (len(texts), dimension), unit length; there must be one text at least."""
@@ -47,7 +52,9 @@ class PackedEncoder:
         import torch
 
         sizes = [len(ids) for ids in texts]
-        with torch.inference_mode():
+        # Unlike torch's own setting, this one is the calling thread's alone.
+        threads = 1 if sum(sizes) <= ALONE_TOKENS else None
+        with torch.inference_mode(), self._pools.limit(limits=threads, user_api="openmp"):
             hidden = self._bert(
                 torch.tensor([token for ids in texts for token in ids]),
                 torch.cat([torch.arange(size) for size in sizes]),

@@ -130,6 +130,30 @@ def test_groups(sizes: list[int], limit: int) -> None:
     assert all(len(group) == 1 or sum(group) <= limit for group in made)
 
 
+def test_a_short_text_is_one_threads_work(
+    embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    encoder, used = embedder._loaded(), list[int]()
+    assert isinstance(encoder, packed.PackedEncoder)
+    bert = encoder._bert
+
+    def watched(*arguments: Any) -> Any:
+        used.append(torch.get_num_threads())
+        return bert(*arguments)
+
+    monkeypatch.setattr(encoder, "_bert", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    encoder.encode(["Who holds the lock?"])
+    encoder.encode(["tides " * 100])
+    encoder.encode(["Who holds the lock?"] * 20)
+    assert used == [1, 2, 2]
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
 def test_without_packed_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where torch has no oneDNN, its ordinary products do."""
     import torch
