@@ -206,7 +206,7 @@ def ingest(
         "visible_s": round(seen - report["embedded"], 2),
         "writer_done_s": round(report["done"] - report["embedded"], 2),
         "questions_meanwhile": number,
-        "question_ms": percentiles(taken),
+        "question_ms": {**percentiles(taken), "max": round(max(taken), 1)},
     }
 
 
@@ -228,10 +228,10 @@ def show(result: dict[str, Any]) -> None:
         f"reopening: {result['reopening_s']['store']} s, a whole command {result['reopening_s']['command']} s"
     )
     for row in result["ingest"]:
-        kind = "replaced" if row["replaces"] else "added"
+        kind, took = "replaced" if row["replaces"] else "added", row["question_ms"]
         print(
-            f"{row['chunks']} chunks {kind}: seen after {row['visible_s']} s, "
-            f"questions meanwhile p50 {row['question_ms']['p50']} ms, p99 {row['question_ms']['p99']} ms"
+            f"{row['chunks']} chunks {kind}: seen after {row['visible_s']} s; questions meanwhile "
+            f"p50 {took['p50']} ms, p99 {took['p99']} ms, longest {took['max']} ms"
         )
 
 
