@@ -19,7 +19,7 @@ from configs.settings import FieldHint
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType
 from retrieve.self_query.lexicon import Role, field_words
-from retrieve.self_query.text import name_words, same_root, stem, stems
+from retrieve.self_query.text import name_words, same_root, stem
 from retrieve.self_query.units import Unit, dimension_words, unit_of_field
 from retrieve.store.base import Store, count_values
 
@@ -51,13 +51,8 @@ class Field:
 
     @cached_property
     def words(self) -> tuple[str, ...]:
+        """The words of its name, folded."""
         return tuple(name_words(self.name))
-
-    @cached_property
-    def names(self) -> tuple[tuple[str, ...], ...]:
-        """What the field is called: stems of its name and of its aliases, the longest first."""
-        found = {tuple(map(stem, self.words)), *(stems(alias) for alias in self.aliases)}
-        return tuple(sorted((name for name in found if name), key=lambda name: (-len(name), name)))
 
     @cached_property
     def telling(self) -> frozenset[str]:
@@ -67,10 +62,12 @@ class Field:
 
     @cached_property
     def concepts(self) -> tuple[frozenset[str], ...]:
+        """Groups of words that mean what its name says."""
         return tuple(group for group in field_words().concepts if group & self.telling)
 
     @cached_property
     def role(self) -> Role:
+        """What its values are to the documents."""
         found, roles = {*self.words, *map(stem, self.words)}, field_words().roles
         if found & roles["agent"] or (
             self.words and self.words[-1].endswith(_AGENTIVE) and self._holds_people()
@@ -91,10 +88,12 @@ class Field:
 
     @cached_property
     def unit(self) -> Unit | None:
+        """The unit that its name says; None: none."""
         return unit_of_field(self.words)
 
     @cached_property
     def dimension(self) -> str | None:
+        """What its numbers measure, as far as its name says."""
         return self.unit.dimension if self.unit else dimension_words(self.words)
 
     @cached_property
@@ -119,10 +118,12 @@ class Catalog:
     fields: tuple[Field, ...]
 
     def of_type(self, *kinds: FieldType) -> tuple[Field, ...]:
+        """The fields of these types, in order."""
         return tuple(field for field in self.fields if field.type in kinds)
 
     @cached_property
     def types(self) -> dict[str, FieldType]:
+        """The fields' types by name."""
         return {field.name: field.type for field in self.fields}
 
 

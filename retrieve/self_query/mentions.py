@@ -40,6 +40,7 @@ class Mention:
 
     @property
     def length(self) -> int:
+        """How many words it has."""
         return self.last - self.first + 1
 
     @property
@@ -59,6 +60,7 @@ class _Table:
         return iter(self._listed)
 
     def add(self, key: Key, field: Field, value: str) -> None:
+        """Notes that some words mean a value."""
         self._listed[key].append((field, value))
 
     def get(self, key: Key) -> Hits:

@@ -32,10 +32,12 @@ class Question:
 
     @cached_property
     def folded(self) -> str:
+        """In lower case without diacritics; offsets stay."""
         return fold(self.text)
 
     @cached_property
     def words(self) -> list[Word]:
+        """Its words, in order."""
         return words(self.text)
 
     @cached_property
