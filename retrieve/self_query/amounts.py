@@ -37,7 +37,7 @@ LIKE_NAME = 0.4
 """The field is called by a word like its name, right beside the number."""
 LARGE = 1000
 """Amounts of money from here on need no unit where only one field holds money."""
-
+_FASTER = ("faster", "quicker")
 REACH = 4
 """Words before a number in which its field may be named."""
 REACH_AFTER = 2
@@ -81,7 +81,8 @@ def _field_of_money(span: NumberSpan, fields: Sequence[Field]) -> Field | None:
     """The only field of money, for "under 300k": such numbers are hardly ever anything else."""
     amounts = [field for field in fields if field.dimension == "money"]
     large = max(span.low or 0, span.high or 0) >= LARGE
-    plain = span.unit is None and span.unit_word in ("", "k", "m")
+    verb = bool(field_words().groups_of(span.unit_word))  # "below 300k published since May"
+    plain = span.unit is None and (span.unit_word in ("", "k", "m") or verb)
     return amounts[0] if len(amounts) == 1 and large and plain and span.cue and span.value is None else None
 
 
@@ -192,6 +193,9 @@ def _named_before(question: Question, span: NumberSpan, field: Field) -> float:
 
 
 def _finding(question: Question, span: NumberSpan, field: Field, sure: float) -> Finding | None:
+    if span.cue.startswith(_FASTER) and field.dimension != "time":
+        # Of a rate, faster is more: "faster than 170 bpm".
+        span = replace(span, low=span.high, low_open=span.high_open, high=None, high_open=False)
     low, high = (_in_field(value, span.unit, field) for value in (span.low, span.high))
     if (low is None) != (span.low is None) or (high is None) != (span.high is None):
         return None  # in another currency, or too large

@@ -17,6 +17,8 @@ _PREFIXES = ("un", "non", "in", "de", "dis")
 _AGENT_ENDINGS = ("or", "er", "ee", "ory", "ist")
 _ASSIGNED = re.compile(r"not (?:yet )?(?:assigned|given|allocated) to (?:a|an|any) ")
 SURE = 0.8
+APART = 4
+"""Words among which a name of several may be scattered."""
 
 
 def bool_findings(question: Question, fields: Sequence[Field], taken: set[int]) -> list[Finding]:
@@ -34,10 +36,21 @@ def bool_findings(question: Question, fields: Sequence[Field], taken: set[int]) 
 
 def _finding(question: Question, field: Field, first: int, last: int, value: bool) -> Finding:
     negator = negator_before(question, first, field)
+    if negator is None and (parted := _parted_by_not(question, first, field)):
+        last, value = parted, not value
     truth = value if negator is None else not value
     span = (question.words[first if negator is None else negator].start, question.words[last].end)
     reason = f"{field.name} is {str(truth).lower()}: “{question.text[slice(*span)]}”"
     return Finding(MatchValue(field.name, truth), (span,), SURE, reason)
+
+
+def _parted_by_not(question: Question, first: int, field: Field) -> int | None:
+    """The last word of a name that a negation parts: "fraud is not suspected" for ``fraud_suspected``."""
+    following = [question.norm(at) for at in range(first + 1, first + 1 + APART)]
+    if "not" not in following:
+        return None
+    rest = range(following.index("not") + 1, len(following))
+    return next((first + 1 + at for at in rest if following[at] in field.words), None)
 
 
 def _said(

@@ -84,7 +84,9 @@ def _verbs_after(question: Question, mention: Mention, verb: str) -> frozenset[s
 
 
 def _verbs_before(question: Question, mention: Mention) -> frozenset[str]:
-    earlier = question.norm(mention.first - 1)
+    first = mention.first - 1
+    first -= question.norm(first) in plain_words().articles
+    earlier = question.norm(first)
     if earlier in field_words().documents:
         return frozenset()
     return field_words().groups_of(earlier) & {"write", "say"}

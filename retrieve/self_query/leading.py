@@ -20,7 +20,7 @@ _CUES = {
     "agent": re.compile(
         r"(?<![^\W_])(?:(by|von|par|por|author|authors|people like)"
         r"|(from|of|at|de|d'|du|to|for|with|mit|avec|con))\s*:?\s*"
-        r"(?:the |mr\.? |mrs\.? |ms\.? |dr\.? |prof\.? )?$"
+        r"(?:either |both )?(?:the |mr\.? |mrs\.? |ms\.? |dr\.? |prof\.? )?$"
     ),
     "source": re.compile(
         r"(?<![^\W_])(?:(in|from|according to|by|via|per|at|dans|von|aus|bei|del|outlet)"

@@ -16,7 +16,8 @@ REACH = 4
 def joined(question: Question, here: Mention, there: Mention) -> float:
     """What a condition nearby adds: in one list ("open and in progress"), or beside it ("Korean mains")."""
     if here.field is there.field:
-        loose = here.common and here.how == "part" and not here.values[0][-1:].isdigit()
+        capital = any(word.is_name for word in question.at(here.first, here.last))
+        loose = here.common and here.how == "part" and not (here.values[0][-1:].isdigit() or capital)
         return weights.LISTED if not loose and listed(question, here, there) else 0.0
     left, right = (here, there) if here.first < there.first else (there, here)
     beside = right.first == left.last + 1 and question.is_joined(left.last, right.first)

@@ -27,6 +27,7 @@ _CLAUSE = re.compile(
     r"(?<=[^\W_]\s)(?:that|which|who|where|when)\s+"
     r"(?:[^\W\d_]+\s+){1,5}(?:in|on|of|since|before|after|until|by)\s+$"
 )
+_TOPIC = re.compile(r"(?<![^\W_])(?:about|concerning|regarding|uber|sobre)\s+(?:the\s+)?$")
 _OF = re.compile(r"(?<![^\W_])(?P<noun>[^\W\d_]+)\s+(?:for|of|von|de|du|del)\s+(?:the\s+)?$")
 _DETERMINED = re.compile(
     r"(?<![^\W_])(?:the|a|an|this|that|their|its|our|his|her)\s+(?:early\s+|late\s+)?$",
@@ -116,10 +117,14 @@ def verbs_of_dates(question: Question, spans: Sequence[DateSpan], catalog: Catal
     found: set[int] = set()
     for span in spans:
         last = question.first_past(span.start)
-        for at in range(max(0, last - 2), last):
-            gap = question.folded[question.words[at].end : span.start]
-            if not _CLAUSE_BREAK.search(gap) and any(_points_to(question.norm(at), f) for f in moments):
+        for at in range(last - 1, max(-1, last - 1 - NEAR), -1):
+            if _CLAUSE_BREAK.search(question.folded[question.words[at].end : span.start]):
+                break
+            if question.norm(at) in field_words().documents:
+                break
+            if any(_points_to(question.norm(at), field) for field in moments):
                 found.add(at)
+                break
     return found
 
 
@@ -168,6 +173,8 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
     if _is_implausible(span, field) or ending_at(_CLAUSE, question.folded, span.atom_start):
         return True
     if not span.relative and _is_ahead(span, today):
+        return True
+    if ending_at(_TOPIC, question.folded, span.start):
         return True
     match = ending_at(_OF, question.folded, span.atom_start)
     if not match or not span.bare_year or match["noun"] in field_words().documents:

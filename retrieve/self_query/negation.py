@@ -12,12 +12,16 @@ REACH = 6
 """Words before a mention in which what negates it may stand."""
 _BREAK = re.compile(r"[.;?!]|,\s|\s-\s|:")
 _AFTER = re.compile(r"\s{1,9}(?:did|does|do|is|was|are|were|has|have|had)(?:\s{1,9}not|n't)(?![^\W_])")
+_EXCLUDED = re.compile(r"\s{1,9}(?:is |are )?(?:excluded|excepted|aside)(?![^\W_])")
 _RELATIVE = re.compile(r"(?<![^\W_])(?:that|which|where|whose|who)\s+(?:[^\W_]+\s+){0,2}$")
 
 
 def is_negated_after(question: Question, first: int, last: int) -> bool:
-    """ "games that Acme did not play in"."""
-    after = _AFTER.match(question.folded, question.words[last].end)
+    """ "games that Acme did not play in", "corrosion excluded"."""
+    end = question.words[last].end
+    if _EXCLUDED.match(question.folded, end):
+        return True
+    after = _AFTER.match(question.folded, end)
     return bool(after and question.before(first, _RELATIVE))
 
 

@@ -94,7 +94,7 @@ def _first(question: Question, mention: Mention) -> float:
         whole = not mention.common and not is_owning(question, mention)
         return weights.FIRST_AGENT if whole else weights.FIRST_OWNING_AGENT
     if not mention.common:
-        return weights.FIRST
+        return weights.FIRST_SOURCE if role == "source" else weights.FIRST
     joined = question.is_joined(mention.last, mention.last + 1)
     if following and not _may_follow(following) and joined:
         return weights.FIRST_IN_PHRASE  # "open source tools"
@@ -126,7 +126,7 @@ def _against(question: Question, mention: Mention) -> float:
     small = not any(word.is_name for word in question.at(mention.first, mention.last))
     if (
         mention.how == "exact"
-        and field.role == "about"
+        and set(field.words) & (known.places | known.qualities)
         and mention.is_capital
         and question.is_cased
         and small

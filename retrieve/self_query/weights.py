@@ -18,7 +18,7 @@ MATCHED: Mapping[str, float] = MappingProxyType({"exact": 0.7, "alias": 0.7, "pa
 ROLE: Mapping[str, float] = MappingProxyType({"agent": -0.5, "source": -0.1, "title": -0.9, "about": 0.3})
 """What a field says of documents makes naming its values a condition, or not."""
 TYPO = -0.1
-COMMON_WHOLE, COMMON_NAME, COMMON_PART = 0.2, 0.4, -0.3
+COMMON_WHOLE, COMMON_NAME, COMMON_PART = 0.2, 0.4, -0.5
 """In place of the match: common words as a whole value; as a part, with a capital or without."""
 COMMON_PHRASE = 0.4
 """Several common words that are a whole value."""
@@ -45,7 +45,7 @@ NAMED_ENOUGH = 0.6
 CAPITALS_BONUS = 0.1
 
 # -- what stands before it (leading.py)
-RECEIVER = 1.1
+RECEIVER = 1.2
 TITLED = 1.2
 BY_AGENT, BY_AGENT_WRONG_VERB = 1.1, 0.3
 WITH_PRESENT = 1.0
@@ -72,7 +72,7 @@ SOURCE_SAYS, SUBJECT_SAYS = 0.6, 0.2
 # -- the sentence (support.py)
 NEGATED_AGENT, NEGATED, NEGATED_AFTER = 0.9, 0.5, 0.8
 ALONE_AGENT, ALONE = 1.0, 0.55
-FIRST_AGENT, FIRST_OWNING_AGENT, FIRST_COMMON, FIRST = 1.1, 0.35, 0.5, 0.35
+FIRST_AGENT, FIRST_OWNING_AGENT, FIRST_COMMON, FIRST_SOURCE, FIRST = 1.1, 0.35, 0.5, 0.45, 0.35
 FIRST_SUBJECT, FIRST_IN_PHRASE = -0.3, 0.15
 KEYWORD = 0.15
 LITTLE_TOLD, LITTLE_ALONE = 0.4, 0.3

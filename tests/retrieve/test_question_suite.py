@@ -17,9 +17,9 @@ from retrieve.self_query.linker import Linker
 from retrieve.self_query.vocabulary import word_ranks
 from tests.retrieve.suite.score import FOLDER, Collection, Score, load, score
 
-LEAST = {"dev": 0.981, "heldout": 0.956, "second": 0.939, "third": 0.970}
+LEAST = {"dev": 0.981, "heldout": 0.963, "second": 0.939, "third": 0.970, "fourth": 0.921}
 """The share of questions whose filter is exactly right, less a hundredth."""
-MOST_EXCLUDING = {"dev": 1, "heldout": 4, "second": 11, "third": 5}
+MOST_EXCLUDING = {"dev": 1, "heldout": 4, "second": 11, "third": 5, "fourth": 13}
 """Questions whose filter leaves out a document that the right one passes."""
 
 
