@@ -18,6 +18,7 @@ from retrieve.self_query.text import Word, is_common, stem, stems
 
 How = Literal["exact", "alias", "part", "initials"]
 Key = tuple[str, ...]
+Hit = tuple[Field, str]
 Hits = tuple[tuple[Field, tuple[str, ...]], ...]
 """Fields with the values that are meant, sorted."""
 
@@ -53,15 +54,15 @@ class _Table:
     """What words mean values of which fields."""
 
     def __init__(self) -> None:
-        self._listed: dict[Key, list[tuple[Field, str]]] = defaultdict(list)
+        self._listed: dict[Key, list[Hit]] = defaultdict(list)
         self._grouped: dict[Key, Hits] = {}
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._listed)
 
-    def add(self, key: Key, field: Field, value: str) -> None:
+    def add(self, key: Key, hit: Hit) -> None:
         """Notes that some words mean a value."""
-        self._listed[key].append((field, value))
+        self._listed[key].append(hit)
 
     def get(self, key: Key) -> Hits:
         """What some words mean; sorted when they are first asked for, as few ever are."""
@@ -91,7 +92,7 @@ class ValueIndex:
                 self._add(field, value, silent)
             for alias, value in field.value_aliases:
                 if key := stems(alias):
-                    self._aliases.add(key, field, value)
+                    self._aliases.add(key, (field, value))
         self._spelling = Spelling({word for key in (*self._whole, *self._aliases) for word in key}, ranks)
 
     def _add(self, field: Field, value: str, silent: frozenset[str]) -> None:
@@ -99,18 +100,19 @@ class ValueIndex:
         key = stems(value)
         if not key or len(key) > MAX_VALUE_WORDS:
             return
-        self._whole.add(key, field, value)
+        hit = (field, value)  # one object for all the words that mean it
+        self._whole.add(key, hit)
         bare = tuple(word for word in key if word not in plain_words().small)
         if len(bare) > 1 and bare != key:
-            self._whole.add(bare, field, value)
+            self._whole.add(bare, hit)
         if field.role == "title":
             return
         for part in _parts(key):
             if not silent.issuperset(part):
-                self._parts.add(part, field, value)
+                self._parts.add(part, hit)
         for initials in {"".join(word[0] for word in key), "".join(word[0] for word in bare)}:
             if len(initials) > 1:
-                self._initials.add((initials,), field, value)
+                self._initials.add((initials,), hit)
 
     def find(self, question: Sequence[Word]) -> list[Mention]:
         """All mentions; they may overlap, but for parts of what a longer one says exactly."""
