@@ -149,20 +149,22 @@ def search(shard: edge.EdgeShard, request: SearchRequest, bm25: Bm25, chunks: in
     answers = shard.query_batch(edge.QueryBatchRequest([*searches, *lookups]))
     found: list[tuple[float, float] | None] = []
     for term, hits in zip(terms, answers[len(searches) :], strict=True):
-        found.append((hits[0].score, _terms(hits[0])[term]) if hits else None)
+        found.append((hits[0].score, _terms(hits[0].vector)[term]) if hits else None)
     rarities = dict(zip(terms, rarity(found, chunks), strict=True))
-    candidates = (_candidate(hit) for hits in answers[: len(searches)] for hit in hits)
+    distinct = {str(hit.id): hit for hits in answers[: len(searches)] for hit in hits}
+    candidates = (_candidate(name, hit) for name, hit in distinct.items())
     return ranked(candidates, rarities, request)
 
 
-def _candidate(hit: edge.ScoredPoint) -> Candidate:
-    assert isinstance(hit.vector, dict)
-    vector = unit(cast("list[float]", hit.vector[DENSE]))
-    return Candidate(str(hit.id), payload_of(hit.payload), vector, _terms(hit))
+def _candidate(name: str, hit: edge.ScoredPoint) -> Candidate:
+    vectors = hit.vector  # once: each look at it makes Python's numbers of Edge's anew
+    assert isinstance(vectors, dict)
+    vector = unit(cast("list[float]", vectors[DENSE]))
+    return Candidate(name, payload_of(hit.payload), vector, _terms(vectors))
 
 
-def _terms(hit: edge.ScoredPoint) -> dict[int, float]:
-    vector = hit.vector.get(SPARSE) if isinstance(hit.vector, dict) else None
+def _terms(vectors: object) -> dict[int, float]:
+    vector = vectors.get(SPARSE) if isinstance(vectors, dict) else None
     return sparse(vector.indices, vector.values) if isinstance(vector, edge.SparseVector) else {}
 
 
@@ -175,8 +177,9 @@ def scroll(shard: edge.EdgeShard, where: Filter | None) -> Iterator[dict[str, An
 def records(shard: edge.EdgeShard) -> Iterator[Record]:
     """All points, page by page."""
     for point in _points(shard, None, with_vector=[DENSE]):
-        assert isinstance(point.vector, dict)
-        vector = np.asarray(point.vector[DENSE], dtype=np.float32)
+        vectors = point.vector
+        assert isinstance(vectors, dict)
+        vector = np.asarray(vectors[DENSE], dtype=np.float32)
         yield Record(str(point.id), payload_of(point.payload), vector)
 
 
