@@ -80,6 +80,7 @@ def main() -> int:
 def measure(
     windows: Windows, questions: list[str], settings: Settings, args: argparse.Namespace
 ) -> dict[str, Any]:
+    load = round(os.getloadavg()[0], 1)
     store, embedder = open_store(settings), load_embedder(settings)
     built = build(store, windows, embedder, args.cache)
     retriever = open_retriever(settings)
@@ -92,6 +93,7 @@ def measure(
         "embedder": embedder.name,
         "reader": settings.retrieve.reader,
         "cores": os.cpu_count(),
+        "load_average": load,
         "questions": len(asked),
         "build_s": built,
         "warm_ms": warm(retriever, asked),
@@ -212,7 +214,8 @@ def ingest(
 
 def show(result: dict[str, Any]) -> None:
     table = Table(
-        title=f"{result['chunks']:,} chunks, {result['questions']} questions, {result['cores']} cores"
+        title=f"{result['chunks']:,} chunks, {result['questions']} questions, "
+        f"{result['cores']} cores, load {result['load_average']} before"
     )
     for column in ("filter keeps", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
