@@ -102,8 +102,10 @@ def distinct(passages: Iterable[Passage]) -> list[Passage]:
     kept: list[Passage] = []
     for passage in passages:
         others = places.setdefault(passage.ours["document_id"], [])
-        here = (passage.start, passage.end)
-        if passage.text not in texts and not any(_repeats(here, other) for other in others):
+        start, end = here = (passage.start, passage.end)
+        # Most places of a document lie apart, and there may be a hundred.
+        near = [other for other in others if start < other[1] and other[0] < end]
+        if passage.text not in texts and not any(_repeats(here, other) for other in near):
             kept.append(passage)
             texts.add(passage.text)
             others.append(here)
