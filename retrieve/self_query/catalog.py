@@ -19,7 +19,7 @@ from configs.settings import FieldHint
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType
 from retrieve.self_query.lexicon import Role, field_words
-from retrieve.self_query.text import name_words, same_root, stem
+from retrieve.self_query.text import name_words, same_root, stem, stems
 from retrieve.self_query.units import Unit, dimension_words, unit_of_field
 from retrieve.store.base import Store, count_values
 
@@ -120,6 +120,12 @@ class Catalog:
     def of_type(self, *kinds: FieldType) -> tuple[Field, ...]:
         """The fields of these types, in order."""
         return tuple(field for field in self.fields if field.type in kinds)
+
+    @cached_property
+    def value_stems(self) -> frozenset[str]:
+        """The stems of all words in values, but for those of titles."""
+        told = [field for field in self.fields if field.role != "title"]
+        return frozenset(stem for field in told for value in field.values for stem in stems(value))
 
     @cached_property
     def types(self) -> dict[str, FieldType]:

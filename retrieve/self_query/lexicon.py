@@ -94,6 +94,18 @@ class Lacking(_Table):
     passed: Words
 
 
+class Orders(_Table):
+    """Words that ask for an order."""
+
+    newest: Words
+    oldest: Words
+    recent: Words
+    most: Words
+    least: Words
+    cheapest: Words
+    dearest: Words
+
+
 class PlainWords(_Table):
     """``words.yaml``, which explains each: words by what they do in a question."""
 
@@ -118,6 +130,7 @@ class PlainWords(_Table):
     negators: Negators
     lacking: Lacking
     states: Words
+    orders: Orders
 
     @cached_property
     def passed(self) -> frozenset[str]:

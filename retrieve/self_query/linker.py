@@ -22,6 +22,7 @@ from retrieve.self_query.flags import bool_findings, empty_findings
 from retrieve.self_query.mentions import ValueIndex
 from retrieve.self_query.moments import date_findings, verbs_of_dates
 from retrieve.self_query.numbers import NumberSpan, bare_numbers, compared
+from retrieve.self_query.orders import sort_of
 from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.question import Question
 from retrieve.self_query.remainder import remainder
@@ -51,7 +52,7 @@ class Linker:
         question = Question(whole[:LONGEST])
         findings = self.findings(question, today)
         left = remainder(question, findings, self._roles) + whole[LONGEST:]
-        return QueryPlan(whole, left, tuple(findings))
+        return QueryPlan(whole, left, tuple(findings), sort_of(question, self._catalog))
 
     def findings(self, question: Question, today: date) -> list[Finding]:
         """The conditions of a question, in the order in which they stand there."""

@@ -128,6 +128,18 @@ def verbs_of_dates(question: Question, spans: Sequence[DateSpan], catalog: Catal
     return found
 
 
+def main_moment(question: Question, at: int, catalog: Catalog) -> Field | None:
+    """The datetime field that "latest" at a place means: the one told beside it, or the main one."""
+    near = [(distance, question.norm(at + distance)) for distance in (1, 2, -1)]
+    moments = catalog.of_type("datetime")
+    best = max(
+        moments, key=lambda field: _pointing([(abs(d), word) for d, word in near], field), default=None
+    )
+    if best is not None and _pointing([(abs(d), word) for d, word in near], best):
+        return best
+    return min(moments, key=_main_rank, default=None)
+
+
 def _main_rank(field: Field) -> int:
     main = field_words().main_dates
     named = (rank for rank, word in enumerate(main) if any(same_root(word, own) for own in field.words))

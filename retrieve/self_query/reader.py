@@ -24,7 +24,7 @@ from retrieve.self_query.lexicon import common_words
 from retrieve.self_query.linker import Linker
 from retrieve.self_query.model_reader import ChatModel, read_with_model
 from retrieve.self_query.plan import Finding, QueryPlan
-from retrieve.self_query.text import stems, words
+from retrieve.self_query.text import words
 from retrieve.self_query.vocabulary import word_ranks
 from retrieve.store.base import Store
 
@@ -90,13 +90,7 @@ class QuestionReader:
 def is_open(plan: QueryPlan, catalog: Catalog) -> bool:
     """Whether words of known values stand in the question that no condition came of."""
     read = [span for finding in plan.findings for span in finding.spans]
-    known = {
-        stem
-        for field in catalog.fields
-        if field.role != "title"
-        for value in field.values
-        for stem in stems(value)
-    }
+    known = catalog.value_stems
     return any(
         word.stem in known
         and word.norm not in common_words()

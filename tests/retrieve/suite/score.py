@@ -33,6 +33,8 @@ class Case:
     question: str
     kind: str
     filter: Filter | None
+    sorted: bool = False
+    """Whether it asks for an order as well."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def load(path: Path) -> Collection:
     cases = []
     for item in data["questions"]:
         wanted = parse_filter(item["filter"], types) if item["filter"] else None
-        cases.append(Case(item["question"], item["kind"], wanted))
+        cases.append(Case(item["question"], item["kind"], wanted, "sort" in item))
     documents = [
         {"id": str(i), "_dl": {}, **{n: _stored(v, types[n]) for n, v in document.items()}}
         for i, document in enumerate(data["documents"])
