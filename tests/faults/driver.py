@@ -12,8 +12,8 @@ import sys
 from typing import Any
 
 # Slow to import, and needed by every child.
-import sentence_transformers  # noqa: F401
-from transformers.models.bert import modeling_bert  # noqa: F401
+import safetensors.torch  # noqa: F401
+import tokenizers  # noqa: F401
 
 import ingest.convert.html  # noqa: F401
 from ingest.__main__ import main
