@@ -20,6 +20,7 @@ from retrieve.filters import Filter, MatchAny, MatchValue
 from retrieve.langchain import PLAN_EVENT, DraftlineRetriever
 from retrieve.retriever import Retriever
 from retrieve.store import open_store
+from tests.aside import run
 from tests.retrieve.test_retriever import FACTS, fact_document, write
 
 TIDES = "What causes the tides?"
@@ -62,7 +63,7 @@ def test_async_finds_the_same(retriever: DraftlineRetriever) -> None:
     async def ask() -> list[list[Document]]:
         return await asyncio.gather(*(retriever.ainvoke(TIDES) for _ in range(3)))
 
-    assert asyncio.run(ask()) == [retriever.invoke(TIDES)] * 3
+    assert run(ask()) == [retriever.invoke(TIDES)] * 3
 
 
 def test_batches(retriever: DraftlineRetriever) -> None:
@@ -96,7 +97,7 @@ def test_filters_of_three_kinds(opened: Retriever, condition: Any) -> None:
     for documents in (
         always.invoke(TIDES),
         once.invoke(TIDES, filter=condition),
-        asyncio.run(once.ainvoke(TIDES, filter=condition)),
+        run(once.ainvoke(TIDES, filter=condition)),
     ):
         assert [document.id for document in documents] == [passage.id for passage in everything]
     assert topics(once.invoke(TIDES))[0] == "tides"
@@ -170,7 +171,7 @@ def test_callbacks_in_a_chain(opened: Retriever, asynchronous: bool) -> None:
     handler = AsyncRecorder() if asynchronous else Recorder()
     config: Any = {"callbacks": [handler], "tags": ["chain"], "metadata": {"user": "u1"}}
     padded = f"  {TIDES} "
-    prompt = asyncio.run(chain.ainvoke(padded, config)) if asynchronous else chain.invoke(padded, config)
+    prompt = run(chain.ainvoke(padded, config)) if asynchronous else chain.invoke(padded, config)
     assert prompt.startswith(f"{TIDES} {FACTS['tides']}")
     recorder = handler.inner if isinstance(handler, AsyncRecorder) else handler
     (start, query, about), (event, plan, of_event), (end, documents, of_end) = recorder.calls
@@ -201,9 +202,7 @@ def test_events_of_a_stream(retriever: DraftlineRetriever) -> None:
     async def events() -> list[Any]:
         return [event async for event in chain.astream_events(TIDES, version="v2")]
 
-    seen = {
-        event["event"]: event for event in asyncio.run(events()) if event["name"] in ("passages", PLAN_EVENT)
-    }
+    seen = {event["event"]: event for event in run(events()) if event["name"] in ("passages", PLAN_EVENT)}
     assert list(seen) == ["on_retriever_start", "on_custom_event", "on_retriever_end"]
     assert seen["on_custom_event"]["data"]["filter"] is None
     assert topics(seen["on_retriever_end"]["data"]["output"])[0] == "tides"

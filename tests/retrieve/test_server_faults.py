@@ -15,6 +15,7 @@ from configs.settings import Settings
 from retrieve.store import open_store, server_client
 from retrieve.store.base import Store
 from retrieve.store.server import ServerStore
+from tests.aside import run
 from tests.retrieve.qdrant_double import Fault, QdrantDouble
 from tests.retrieve.samples import fill, make_chunk, make_document, pages, request_for, vectors_for, writing
 
@@ -113,8 +114,8 @@ class TestAsync:
 
         chunk = make_chunk(make_document(0))
         expected = [passage.id for passage in store.search(request_for(chunk))]
-        assert asyncio.run(ask()) == expected
-        assert asyncio.run(ask()) == expected  # another loop, another connection
+        assert run(ask()) == expected
+        assert run(ask()) == expected  # another loop, another connection
 
     @pytest.mark.parametrize("fault", [500, "close", "cut"])
     def test_a_failure_that_passes(self, double: QdrantDouble, store: ServerStore, fault: Fault) -> None:
@@ -125,7 +126,7 @@ class TestAsync:
                 await store.aclose()
 
         double.fault = at(QUERY, fault)
-        assert asyncio.run(ask()) == CHUNK.id
+        assert run(ask()) == CHUNK.id
 
     def test_a_hanging_server_holds_nobody_else_up(self, double: QdrantDouble, hasty: ServerStore) -> None:
         ticks = 0
@@ -144,7 +145,7 @@ class TestAsync:
             await hasty.aclose()
 
         double.fault = at(QUERY, "hang")
-        asyncio.run(ask())
+        run(ask())
         assert ticks > 5
 
     def test_an_embedded_store_answers_too(self, tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ class TestAsync:
 
         store = EdgeStore(tmp_path)
         (chunk,) = fill(store, [make_document(1)])
-        assert asyncio.run(store.asearch(request_for(chunk)))[0].id == chunk.id
+        assert run(store.asearch(request_for(chunk)))[0].id == chunk.id
 
 
 class TestWriting:
