@@ -12,8 +12,8 @@ that a careful librarian would set. Each reader is compared with it, by kind of 
   langchain  LangChain's query constructor (the reader of SelfQueryRetriever) with the same model: what it
              writes is translated generously, by our own translation; what cannot be read counts as wrong
 
-"excluding" is the share of questions whose filter leaves out a document that the right one passes. A set
-named held-out was written by somebody who had not seen the linker, and is scored as it was found.
+"excluding" is the share of questions whose filter leaves out a document that the right one passes. What each
+set showed at first sight, before the linker was mended with it, is in results/selfquery_first_run.json.
 LangChain needs: pip install -c constraints.txt -e '.[bench]'.
 """
 

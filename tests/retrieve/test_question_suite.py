@@ -1,7 +1,9 @@
 """The linker on the suite of questions: as many filters are exactly right as were when this was written.
 
-The sets were written one after the other by people who had not seen the linker; each was scored once
-before anything was tuned to it. What they show now is that nothing gets worse unnoticed.
+The sets were written one after the other by people who had not seen the linker; each was scored once before
+anything was tuned to it: heldout 0.783, second 0.812, third 0.843, fourth 0.857, fifth 0.859. The fifth is
+still as it was found. The others have been used to mend the linker: what they show now is that nothing gets
+worse unnoticed.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from retrieve.self_query.linker import Linker
 from retrieve.self_query.vocabulary import word_ranks
 from tests.retrieve.suite.score import FOLDER, Collection, Score, load, score
 
-LEAST = {"dev": 0.981, "heldout": 0.963, "second": 0.939, "third": 0.970, "fourth": 0.921}
+LEAST = {"dev": 0.981, "heldout": 0.963, "second": 0.939, "third": 0.970, "fourth": 0.921, "fifth": 0.848}
 """The share of questions whose filter is exactly right, less a hundredth."""
-MOST_EXCLUDING = {"dev": 1, "heldout": 4, "second": 11, "third": 5, "fourth": 13}
+MOST_EXCLUDING = {"dev": 1, "heldout": 4, "second": 11, "third": 5, "fourth": 13, "fifth": 16}
 """Questions whose filter leaves out a document that the right one passes."""
 
 
