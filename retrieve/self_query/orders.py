@@ -37,7 +37,8 @@ def sort_of(question: Question, catalog: Catalog) -> Sort | None:
             if money:
                 return Sort(money[0].name, word.norm in known.dearest, _limit(question, at))
         if (word.norm in known.most or word.norm in known.least) and question.norm(at - 1) != "at":
-            field = _named(question, range(at + 1, at + 1 + REACH), catalog)
+            joined = question.is_joined(at, at + 1)
+            field = _named(question, range(at + 1, at + 1 + REACH), catalog) if joined else None
             if field is not None:
                 return Sort(field.name, word.norm in known.most, _limit(question, at))
     return _top(question, catalog)
@@ -66,8 +67,10 @@ def _limit(question: Question, at: int) -> int | None:
 
 
 def _named(question: Question, places: Sequence[int], catalog: Catalog) -> Field | None:
-    """The number field that one of these words names."""
+    """The number field that one of these words names, up to the next comma."""
     for at in places:
+        if at > places[0] and not question.is_joined(at - 1, at):
+            return None
         word = question.norm(at)
         for field in _amounts(catalog):
             if word and field.named_by(word):
