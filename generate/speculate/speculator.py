@@ -25,7 +25,10 @@ RAREST = 16
 TAUGHT = 1 / 32
 """How fast the share of proposals that pay is followed, over all requests."""
 HOPELESS = 0.25
-"""A share of them below which new requests begin with a rest."""
+"""A share of them below which new requests begin with a rest, and all rest longer: the first proposal
+indexes a request's whole text, which is some percent of what a short answer takes."""
+LONGEST = 64
+"""Steps between two proposals of a request then."""
 
 
 @dataclass
@@ -147,13 +150,14 @@ class Speculator:
         self._paying += TAUGHT * ((count > 0) - self._paying)
         patience = round(PATIENCE * self._paying)
         if self.planner and kept.fruitless > patience:
-            kept.rest = min(RAREST, 2 ** (kept.fruitless - patience)) - 1
+            rarest = RAREST if self._paying >= HOPELESS else LONGEST
+            kept.rest = min(rarest, 2 ** (kept.fruitless - patience)) - 1
 
     def _begin(self, request: Request) -> _Requested:
         """Where hardly any proposal pays, new requests begin to propose one after the other."""
         kept = self._requests[request.id] = _Requested()
         if self.planner and self._paying < HOPELESS:
-            kept.rest = request.id % RAREST
+            kept.rest = request.id % LONGEST
         return kept
 
     def observe(self, outcome: Outcome) -> None:
