@@ -60,6 +60,7 @@ class Retriever:
         self._store = store
         self._embedder = embedder
         self._settings = settings.retrieve
+        self._private = frozenset(name for name, hint in settings.retrieve.fields.items() if hint.private)
         self._searcher = Searcher(store, embedder, settings)
         self._reader = QuestionReader(store, settings, chat)
 
@@ -105,10 +106,9 @@ class Retriever:
 
     def _public(self, passage: Passage) -> Passage:
         """The passage without the fields that settings call private."""
-        private = {name for name, hint in self._settings.fields.items() if hint.private}
-        if private.isdisjoint(passage.payload):
+        if self._private.isdisjoint(passage.payload):
             return passage
-        return replace(passage, payload={k: v for k, v in passage.payload.items() if k not in private})
+        return replace(passage, payload={k: v for k, v in passage.payload.items() if k not in self._private})
 
     def _callers(
         self, filter: Filter | None, tenant: str | None, access: Sequence[str] | None
@@ -164,8 +164,8 @@ class Retriever:
 
     def fields(self) -> Mapping[str, FieldType]:
         """The fields that a filter may name, with their types; private ones are not among them."""
-        private = {name for name, hint in self._settings.fields.items() if hint.private}
-        return {name: kind for name, kind in self._store.info().fields.items() if name not in private}
+        known = self._store.info().fields.items()
+        return {name: kind for name, kind in known if name not in self._private}
 
     def highlights(self, question: str, passages: Sequence[Passage], count: int) -> list[Highlight]:
         """The sentences of these passages that answer the question most likely, best first."""

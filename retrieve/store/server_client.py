@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from qdrant_client import AsyncQdrantClient, QdrantClient
@@ -28,28 +28,22 @@ T = TypeVar("T")
 
 def connect(settings: Settings) -> QdrantClient:
     """A client for the server that the settings name; makes no connection yet."""
-    key = settings.store.api_key
-    return QdrantClient(
-        url=settings.store.url,
-        api_key=key.get_secret_value() if key else None,
-        timeout=_timeout(settings),
-        check_compatibility=False,
-    )
+    return QdrantClient(**_arguments(settings))
 
 
 def connect_async(settings: Settings) -> AsyncQdrantClient:
     """The same for one event loop."""
+    return AsyncQdrantClient(**_arguments(settings))
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
     key = settings.store.api_key
-    return AsyncQdrantClient(
-        url=settings.store.url,
-        api_key=key.get_secret_value() if key else None,
-        timeout=_timeout(settings),
-        check_compatibility=False,
-    )
-
-
-def _timeout(settings: Settings) -> int:
-    return max(1, round(settings.store.timeout_s))
+    return {
+        "url": settings.store.url,
+        "api_key": key.get_secret_value() if key else None,
+        "timeout": max(1, round(settings.store.timeout_s)),
+        "check_compatibility": False,
+    }
 
 
 @contextlib.contextmanager
