@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from configs.cli import Command, Context, run_main
 from configs.models import Model, Role, catalogue, find_problem, is_folder_name, model_named, model_path
-from configs.settings import Section, Settings
+from configs.sections import Section
+from configs.settings import Settings
 
 MASK = "********"
 

@@ -18,7 +18,8 @@ import yaml
 from pydantic import Field, TypeAdapter
 
 from configs.errors import ModelError
-from configs.settings import PROFILES_DIR, Section, Settings
+from configs.sections import Section
+from configs.settings import PROFILES_DIR, Settings
 
 Role = Literal["answer", "embed", "rerank", "convert"]
 MANIFEST = "draftline.json"

@@ -1,7 +1,7 @@
 """What can be set: one tree of settings, and where each value came from.
 
-Types, bounds and meanings live here; default values live in ``default.yaml``, so that the file a
-person reads is the one that counts. Later sources win: default.yaml, the profile, environment
+Types, bounds and meanings live in `configs.sections`; default values live in ``default.yaml``, so that
+the file a person reads is the one that counts. Later sources win: default.yaml, the profile, environment
 variables (``DRAFTLINE__SECTION__KEY``), ``--set section.key=value``.
 
 The text of a variable or of --set is taken as it stands, so ``off``, ``012`` and ``1e-3`` mean what they
@@ -13,15 +13,25 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping
-from datetime import date
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import PrivateAttr, SecretStr, ValidationError
 
 from configs.errors import SettingsError
+from configs.sections import (
+    AnswerSettings,
+    AppSettings,
+    EvaluateSettings,
+    GenerateSettings,
+    IngestSettings,
+    ModelSettings,
+    RetrieveSettings,
+    Section,
+    StoreSettings,
+)
 
 PROFILES_DIR = Path(__file__).parent
 ENV_PREFIX = "DRAFTLINE__"
@@ -29,146 +39,6 @@ FROM_ENVIRONMENT = {"home": "DRAFTLINE_HOME", "models_dir": "DRAFTLINE_MODELS", 
 
 Leaf = tuple[Any, str]
 """A setting's value, and where it came from."""
-
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def _not_all_zero(weights: list[float]) -> list[float]:
-    if not any(weights):
-        raise ValueError("one of the weights must be above 0")
-    return weights
-
-
-Weights = Annotated[
-    list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2), AfterValidator(_not_all_zero)
-]
-"""Of the dense and of the BM25 search."""
-
-
-class Section(BaseModel):
-    """A group of settings; immutable, and a key it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ModelSettings(Section):
-    answer: str
-    draft: str | None
-    embed: str
-    rerank: str | None
-    allow_download: bool
-
-
-class StoreSettings(Section):
-    kind: Literal["edge", "server"]
-    url: str
-    api_key: SecretStr | None
-    collection: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
-    timeout_s: PositiveFloat
-    quantization: Literal["off", "int8", "binary"]
-    on_disk: bool
-    shards: PositiveInt | None
-    replicas: PositiveInt
-    write_consistency: PositiveInt
-    write_ordering: Literal["weak", "medium", "strong"]
-
-
-class LabelRule(Section):
-    """Labels for documents whose path, relative to its root, matches a glob."""
-
-    path: str
-    tenant: str | None = None
-    access: list[str] = []
-
-
-class IngestSettings(Section):
-    lock_wait_s: Annotated[float, Field(ge=0)]
-    max_file_mb: PositiveFloat
-    convert_timeout_s: PositiveFloat
-    chunk_tokens: Annotated[int, Field(ge=16)]
-    chunk_overlap: Annotated[int, Field(ge=0)]
-    embed_batch: PositiveInt
-    commit_every_s: PositiveFloat
-    tenant: str | None
-    access: list[str]
-    rules: list[LabelRule]
-    include: list[str]
-    exclude: list[str]
-
-
-class FieldHint(Section):
-    """What an owner says about a metadata field, for questions that speak of it."""
-
-    aliases: list[str] = []
-    values: dict[str, str] = {}
-    private: bool = False
-
-
-class RetrieveSettings(Section):
-    top_k: PositiveInt
-    prefetch: PositiveInt
-    fusion: Literal["linear", "rrf", "dbsf"]
-    fusion_weights: Weights
-    neighbour_weight: Share
-    rerank_candidates: PositiveInt
-    mmr: Share | None
-    expand_tokens: Annotated[int, Field(ge=0)]
-    min_evidence: Annotated[float, Field(ge=-1, le=2)]
-    min_rerank: Share | None
-    all_tenants: bool
-    reader: Literal["off", "linker", "model", "both"]
-    chat: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
-    relax: bool
-    fields: dict[str, FieldHint]
-    today: date | None
-
-
-class GenerateSettings(Section):
-    device: Literal["auto", "cpu", "cuda"]
-    dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    weights: Literal["auto", "float", "int8", "fp8"]
-    weights_mb: PositiveFloat | None
-    attention_window: PositiveInt | None
-    block_size: PositiveInt
-    kv_cache_mb: PositiveFloat | None
-    max_batch_tokens: PositiveInt
-    max_running: PositiveInt
-    prefix_cache: bool
-    speculate: Literal["auto", "always", "off"]
-    drafters: list[Literal["copy", "recycle", "grammar", "streaming", "snapkv", "model"]]
-    draft_tokens: Annotated[int, Field(gt=0, le=128)]
-    draft_depth: Annotated[int, Field(gt=0, le=64)]
-    draft_budget: Annotated[int, Field(ge=64)]
-    draft_cache_mb: PositiveFloat
-    threads: PositiveInt | None
-
-
-class AnswerSettings(Section):
-    max_tokens: PositiveInt
-    temperature: Annotated[float, Field(ge=0)]
-    top_p: Annotated[float, Field(gt=0, le=1)]
-    top_k: Annotated[int, Field(ge=0)]
-    seed: int
-    repetition_penalty: Annotated[float, Field(ge=0.01, le=100)]
-    lead: Annotated[int, Field(ge=0)]
-    min_support: Share
-    min_quote_words: PositiveInt
-    history_turns: Annotated[int, Field(ge=0)]
-
-
-class EvaluateSettings(Section):
-    dataset: Path
-    min_citation_overlap: Share
-    min_abstention: Share
-    min_context_recall: Share
-
-
-class AppSettings(Section):
-    host: str
-    port: Annotated[int, Field(ge=0, le=65535)]
-    chats: bool
 
 
 class Settings(Section):
@@ -186,7 +56,7 @@ class Settings(Section):
     evaluate: EvaluateSettings
     app: AppSettings
 
-    _sources: dict[str, str] = {}
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def sources(self) -> dict[str, str]:
         """Where each value came from, by dotted key: a file name, a variable or ``--set``."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from configs.cli import Context
 from configs.errors import ExitCode, InputError
-from configs.settings import EvaluateSettings, Settings
+from configs.sections import EvaluateSettings
+from configs.settings import Settings
 from evaluate import history, report
 from evaluate.dataset import Item, load_dataset, spread
 from evaluate.metrics import ragas_scores

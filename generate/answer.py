@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from configs.models import model_path
-from configs.settings import AnswerSettings, Settings
+from configs.sections import AnswerSettings
+from configs.settings import Settings
 from generate.chat_model import EngineChat
 from generate.citations import Annotator, Citation
 from generate.engine.request import SamplingParams

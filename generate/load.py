@@ -8,7 +8,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import ModelError
-from configs.settings import GenerateSettings
+from configs.sections import GenerateSettings
 from generate.engine import fp8
 from generate.engine.int8 import int8_linear, quantise_modules, why_no_int8
 from generate.engine.lean import LeanRunner

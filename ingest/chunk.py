@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ingest.blocks import Block, markdown_blocks, text_blocks
+from ingest.convert.kinds import KINDS
 from ingest.tokens import Tokenizer, TokenRuler, count_tokens
 from retrieve.schema import Chunk, Document
 
@@ -78,9 +79,9 @@ def chunk_body(body: str, kind: str, budget: ChunkBudget, tokenizer: Tokenizer) 
     """Cut a body into spans that cover all its text, each non-space character once (but for overlap).
 
     Args:
-        kind: the document's type; markdown and html have headings, text and pdf only paragraphs.
+        kind: the document's type; those without markup have only paragraphs.
     """
-    blocks = markdown_blocks(body) if kind in ("markdown", "html") else text_blocks(body)
+    blocks = markdown_blocks(body) if KINDS[kind].markup else text_blocks(body)
     return _Chunker(body, budget, tokenizer).run(list(blocks))
 
 

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from configs.errors import InputError
 from configs.settings import Settings
-from ingest.convert.base import kind_of, load_converter, time_limit
+from ingest.convert.base import load_converter, time_limit
+from ingest.convert.kinds import kind_of
 from ingest.front_matter import dump_front_matter
 from ingest.plan import require_any
 from ingest.prepare import convert, read_source
@@ -80,7 +81,7 @@ def _export_one(source: Source, folder: Path, target: str, settings: Settings, s
     assert kind is not None
     data, _ = read_source(source, settings.ingest.max_file_mb)
     with time_limit(settings.ingest.convert_timeout_s):
-        converted = convert(load_converter(kind), data, source)
+        converted = convert(load_converter(kind, settings.ingest), data, source)
     for note in converted.notes:
         stages.note(f"note: {source.path}: {note}")
     path = folder / target

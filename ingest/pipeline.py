@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from configs.errors import InputError, StoreError
-from configs.settings import IngestSettings, Settings
+from configs.sections import IngestSettings
+from configs.settings import Settings
 from ingest.chunk import make_chunks
 from ingest.ledger import Entry, KnownFailure, LedgerChanges, apply_changes, read_ledger
 from ingest.plan import Plan, Task, conflicts, make_plan

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from configs.errors import InputError
-from configs.settings import IngestSettings, Settings
-from ingest.convert.base import converter_version, kind_of
+from configs.sections import IngestSettings
+from configs.settings import Settings
+from ingest.convert.kinds import converter_version, kind_of
 from ingest.globs import any_glob
 from ingest.ledger import Entry, KnownFailure, Ledger
 from ingest.sources import Failure, Key, Listing, Source, is_within, list_sources

@@ -100,7 +100,7 @@ class Preparer:
 
     def _convert(self, kind: str, data: bytes, source: Source) -> Converted:
         if kind not in self._converters:
-            self._converters[kind] = load_converter(kind)
+            self._converters[kind] = load_converter(kind, self._settings)
         return convert(self._converters[kind], data, source)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from configs.errors import InputError, ModelError
 from configs.settings import Settings
-from ingest.convert.base import kind_of
+from ingest.convert.kinds import kind_of
 from ingest.ledger import LedgerChanges, apply_changes, read_ledger
 from ingest.plan import labels_of, recipe_of
 from ingest.progress import Stages

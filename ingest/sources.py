@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from configs.settings import IngestSettings
+from configs.sections import IngestSettings
 from ingest.globs import MAGIC, any_glob, compile_glob
 
 Key = tuple[str, str]

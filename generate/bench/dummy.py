@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from configs.errors import InputError
-from configs.settings import GenerateSettings
+from configs.sections import GenerateSettings
 from generate.bench.memory import available_bytes, gigabytes
 from generate.bench.report import align
 from generate.bench.stats import estimate

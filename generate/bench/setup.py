@@ -11,7 +11,8 @@ import torch
 
 from configs.errors import InputError
 from configs.models import catalogue, model_path
-from configs.settings import GenerateSettings, Settings
+from configs.sections import GenerateSettings
+from configs.settings import Settings
 from generate.answer import COSTS_FILE
 from generate.bench import peers
 from generate.bench.cells import Cell, Padding, make_cells

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from configs.errors import DraftlineError, InputError
-from configs.settings import GenerateSettings
+from configs.sections import GenerateSettings
 from generate.engine.batch import Segment, pack
 from generate.engine.blocks import BlockPool
 from generate.engine.constraint import Constraint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from configs.errors import ModelError
-from configs.settings import GenerateSettings
+from configs.sections import GenerateSettings
 from generate.engine.runner import ModelRunner
 
 ON_A_CPU = 1024 * 2**20

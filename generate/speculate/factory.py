@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from configs.errors import InputError
-from configs.settings import GenerateSettings
+from configs.sections import GenerateSettings
 from generate.engine.engine import Engine
 from generate.engine.runner import ModelRunner
 from generate.speculate.copying import CopyDrafter

@@ -5,36 +5,16 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import version
-from pathlib import PurePath
 from types import FrameType
 from typing import Protocol
 
 from configs.errors import InputError
+from configs.sections import IngestSettings
+from ingest.convert.kinds import KINDS
 from retrieve.schema import Metadata
-
-SUFFIXES = {
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".txt": "text",
-    ".text": "text",
-    ".pdf": "pdf",
-}
-"""Which kind of file a suffix means; a kind's converter is ``ingest.convert.<kind>``."""
-
-_VERSIONS = {
-    "markdown": ("1", "PyYAML"),
-    "html": ("2", "trafilatura"),
-    "text": ("1", None),
-    "pdf": ("1", "pypdfium2"),
-}
 
 _SIGNATURES = {
     b"%PDF-": "a PDF",
@@ -49,6 +29,19 @@ _UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
 @dataclass(frozen=True)
+class Region:
+    """Where a stretch of a body stands in the original file."""
+
+    start: int
+    end: int
+    """Offsets in the body, in code points; regions are sorted and do not overlap."""
+    page: int
+    """From 1; of slides, the slide."""
+    box: tuple[float, float, float, float] | None = None
+    """Left, top, right, bottom as shares of the page's width and height, from its upper left corner."""
+
+
+@dataclass(frozen=True)
 class Converted:
     """A file as markdown."""
 
@@ -57,6 +50,10 @@ class Converted:
     metadata: Metadata
     notes: tuple[str, ...] = ()
     """What a person should know about the conversion (a guessed encoding, pages without text)."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Which extractor gave each field of the metadata: ``front-matter``, ``json-ld``, ``pdf`` ..."""
+    regions: tuple[Region, ...] = ()
+    """Where parts of the body stand in a file that has pages."""
 
 
 class Converter(Protocol):
@@ -71,21 +68,10 @@ class Converter(Protocol):
         ...
 
 
-def kind_of(path: str) -> str | None:
-    """The kind of file by its suffix; None for those that cannot be converted."""
-    return SUFFIXES.get(PurePath(path).suffix.lower())
-
-
-@lru_cache
-def converter_version(kind: str) -> str:
-    """Changes whenever the same bytes may convert differently; documents are then converted again."""
-    ours, library = _VERSIONS[kind]
-    return f"{ours}/{version(library)}" if library else ours
-
-
-def load_converter(kind: str) -> Converter:
+def load_converter(kind: str, settings: IngestSettings) -> Converter:
     """The converter of a kind, imported now."""
-    converter: Converter = import_module(f"ingest.convert.{kind}").converter()
+    module = import_module(f"ingest.convert.{KINDS[kind].module}")
+    converter: Converter = module.converter(settings)
     return converter
 
 

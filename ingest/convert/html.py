@@ -13,6 +13,7 @@ from lxml import etree
 from trafilatura import extract, extract_metadata, html2txt
 
 from configs.errors import InputError
+from configs.sections import IngestSettings
 from ingest.convert.base import Converted, refuse_binary, tidy
 from ingest.convert.encoding import decode
 from ingest.metadata import clean_metadata
@@ -183,5 +184,5 @@ def _language(tree: lxml.html.HtmlElement) -> str | None:
     return None
 
 
-def converter() -> HtmlConverter:
+def converter(settings: IngestSettings) -> HtmlConverter:
     return HtmlConverter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from configs.sections import IngestSettings
 from ingest.convert.base import Converted, refuse_binary, tidy
 from ingest.convert.encoding import decode
 from ingest.front_matter import split_front_matter
@@ -17,5 +18,5 @@ class MarkdownConverter:
         return Converted(tidy(body), metadata, (note,) if note else ())
 
 
-def converter() -> MarkdownConverter:
+def converter(settings: IngestSettings) -> MarkdownConverter:
     return MarkdownConverter()

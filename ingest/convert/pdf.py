@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pypdfium2 as pdfium
 
 from configs.errors import InputError
+from configs.sections import IngestSettings
 from ingest.convert.base import Converted, tidy
 from ingest.metadata import clean_metadata
 from retrieve.schema import Metadata
@@ -94,5 +95,5 @@ def _date(text: str) -> datetime | None:
         return None
 
 
-def converter() -> PdfConverter:
+def converter(settings: IngestSettings) -> PdfConverter:
     return PdfConverter()

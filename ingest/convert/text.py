@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from configs.sections import IngestSettings
 from ingest.convert.base import Converted, refuse_binary, tidy
 from ingest.convert.encoding import decode
 
@@ -15,5 +16,5 @@ class TextConverter:
         return Converted(tidy(text), {}, (note,) if note else ())
 
 
-def converter() -> TextConverter:
+def converter(settings: IngestSettings) -> TextConverter:
     return TextConverter()

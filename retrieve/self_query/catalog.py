@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from configs.settings import FieldHint
+from configs.sections import FieldHint
 from retrieve.filters import Filter
 from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType
 from retrieve.self_query.lexicon import Role, field_words

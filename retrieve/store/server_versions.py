@@ -16,7 +16,7 @@ from typing import Any, Literal
 from qdrant_client import QdrantClient, models
 
 from configs.errors import StoreError
-from configs.settings import StoreSettings
+from configs.sections import StoreSettings
 from retrieve.fields import field_path
 from retrieve.schema import RESERVED_FIELDS, FieldType
 from retrieve.store.manifest import Manifest, parse_manifest

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from configs.errors import InputError
+from configs.settings import load_settings
 from evaluate.dataset import Item, Span, load_dataset, spread
-from ingest.convert.base import kind_of, load_converter
+from ingest.convert.base import load_converter
+from ingest.convert.kinds import kind_of
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = load_dataset(ROOT / "tests/golden/handbook.jsonl")
@@ -20,7 +22,7 @@ def converted(document: str) -> str:
     path = ROOT / "docs" / document
     kind = kind_of(document)
     assert kind is not None
-    return load_converter(kind).convert(path.read_bytes(), path.suffix).body
+    return load_converter(kind, load_settings().ingest).convert(path.read_bytes(), path.suffix).body
 
 
 @pytest.mark.parametrize("span", [pytest.param(span, id=item.id) for item in GOLDEN for span in item.spans])

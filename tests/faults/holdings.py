@@ -11,7 +11,8 @@ from typing import Any
 
 from configs.settings import load_settings
 from ingest.chunk import ChunkBudget, chunk_body
-from ingest.convert.base import kind_of, load_converter
+from ingest.convert.base import load_converter
+from ingest.convert.kinds import kind_of
 from ingest.ledger import read_ledger
 from retrieve.embed import load_tokenizer, max_tokens
 from retrieve.store import open_store
@@ -45,7 +46,7 @@ class Versions:
 def _pieces(data: bytes, kind: str) -> list[Piece]:
     settings = load_settings()
     budget = ChunkBudget(settings.ingest.chunk_tokens, settings.ingest.chunk_overlap, max_tokens(settings))
-    body = load_converter(kind).convert(data, f".{kind}").body
+    body = load_converter(kind, settings.ingest).convert(data, f".{kind}").body
     spans = chunk_body(body, kind, budget, load_tokenizer(settings))
     return [(n, s.start, s.end, body[s.start : s.end], s.section) for n, s in enumerate(spans)]
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from configs.settings import GenerateSettings, load_settings
+from configs.sections import GenerateSettings
+from configs.settings import load_settings
 from generate.engine.engine import Engine
 from generate.engine.runner import ModelRunner, load_model
 from tests.generate.families import make_model

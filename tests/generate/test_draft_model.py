@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from configs.settings import GenerateSettings
+from configs.sections import GenerateSettings
 from generate.engine.batch import PackedBatch, slots_of
 from generate.engine.engine import Engine
 from generate.engine.request import Request, SamplingParams

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from configs.settings import GenerateSettings
+from configs.sections import GenerateSettings
 from generate.engine.batch import slots_of
 from generate.engine.blocks import BlockPool
 from generate.engine.engine import Engine

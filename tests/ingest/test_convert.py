@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from configs.errors import InputError
-from ingest.convert.base import SUFFIXES, Converted, converter_version, kind_of, load_converter, time_limit
+from configs.settings import load_settings
+from ingest.convert.base import Converted, load_converter, time_limit
 from ingest.convert.encoding import decode
+from ingest.convert.kinds import SUFFIXES, converter_version, kind_of
 
 PAGE = """<!doctype html><html lang="en-GB"><head><meta charset="utf-8"><title>Routers | Acme Docs</title>
 <meta name="author" content="Ada Lovelace"><meta name="keywords" content="router, network">
@@ -28,14 +30,14 @@ PAGE = """<!doctype html><html lang="en-GB"><head><meta charset="utf-8"><title>R
 
 
 def convert(kind: str, data: bytes) -> Converted:
-    return load_converter(kind).convert(data, f".{kind}")
+    return load_converter(kind, load_settings().ingest).convert(data, f".{kind}")
 
 
 def test_every_suffix_has_a_converter_with_a_version() -> None:
     for suffix, kind in SUFFIXES.items():
         assert kind_of(f"a/b{suffix.upper()}") == kind
         assert converter_version(kind)
-        load_converter(kind)
+        load_converter(kind, load_settings().ingest)
     assert kind_of("a.docx") is None
     assert kind_of("html") is None
 

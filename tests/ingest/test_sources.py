@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.settings import IngestSettings, load_settings
+from configs.sections import IngestSettings
+from configs.settings import load_settings
 from ingest.globs import any_glob, compile_glob
 from ingest.sources import Listing, list_sources
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from configs.settings import FieldHint
+from configs.sections import FieldHint
 from retrieve.filters import parse_filter, to_json
 from retrieve.schema import FieldType
 from retrieve.self_query.catalog import Catalog, catalog_of

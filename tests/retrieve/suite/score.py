@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from configs.settings import FieldHint
+from configs.sections import FieldHint
 from retrieve.filters import (
     Condition,
     Filter,

@@ -1,0 +1,52 @@
+"""The kinds of files that can be converted, and which converter each one gets.
+
+Nothing heavy is imported here: a run that finds nothing to do looks no further than this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import PurePath
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file; a document's `type` is its name."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    module: str
+    """Below ``ingest.convert``; its function ``converter(settings)`` gives the converter."""
+    version: str
+    """Changes whenever the same bytes may convert differently; documents are then converted again."""
+    libraries: tuple[str, ...] = ()
+    """Distributions whose version decides as well."""
+    markup: bool = True
+    """Whether the body is markdown (headings, lists, tables) or plain paragraphs."""
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("markdown", (".md", ".markdown"), "markdown", "1", ("PyYAML",)),
+        Kind("html", (".html", ".htm", ".xhtml"), "html", "2", ("trafilatura",)),
+        Kind("text", (".txt", ".text"), "text", "1", markup=False),
+        Kind("pdf", (".pdf",), "pdf", "1", ("pypdfium2",), markup=False),
+    )
+}
+
+SUFFIXES = {suffix: kind.name for kind in KINDS.values() for suffix in kind.suffixes}
+
+
+def kind_of(path: str) -> str | None:
+    """The kind of file by its suffix; None for those that cannot be converted."""
+    return SUFFIXES.get(PurePath(path).suffix.lower())
+
+
+@lru_cache
+def converter_version(kind: str) -> str:
+    """What tells two converters of a kind apart: ours and its libraries' versions."""
+    found = KINDS[kind]
+    return "/".join((found.version, *map(version, found.libraries)))
