@@ -65,6 +65,8 @@ class IngestSettings(Section):
     lock_wait_s: Annotated[float, Field(ge=0)]
     max_file_mb: PositiveFloat
     convert_timeout_s: PositiveFloat
+    workers: Annotated[int, Field(ge=0)] | None
+    worker_mb: Annotated[float, Field(ge=512)]
     chunk_tokens: Annotated[int, Field(ge=16)]
     chunk_overlap: Annotated[int, Field(ge=0)]
     embed_batch: PositiveInt

@@ -11,12 +11,13 @@ from pathlib import Path, PurePosixPath
 
 from configs.errors import InputError
 from configs.settings import Settings
+from ingest.compare import require_any
 from ingest.convert.base import load_converter, time_limit
 from ingest.convert.kinds import kind_of
 from ingest.front_matter import dump_front_matter
-from ingest.plan import require_any
-from ingest.prepare import convert, read_source
+from ingest.prepare import convert
 from ingest.progress import Stages
+from ingest.reading import read_source
 from ingest.report import Report
 from ingest.sources import Failure, Source, absolute, list_sources
 
@@ -81,7 +82,7 @@ def _export_one(source: Source, folder: Path, target: str, settings: Settings, s
     assert kind is not None
     data, _ = read_source(source, settings.ingest.max_file_mb)
     with time_limit(settings.ingest.convert_timeout_s):
-        converted = convert(load_converter(kind, settings.ingest), data, source)
+        converted = convert(load_converter(kind, settings.ingest), data, source.file.suffix.lower())
     for note in converted.notes:
         stages.note(f"note: {source.path}: {note}")
     path = folder / target

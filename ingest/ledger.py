@@ -22,17 +22,26 @@ from retrieve.schema import FieldType
 from retrieve.store.base import Store
 
 FILE = "ledger.sqlite"
-FORMAT = 1
+FORMAT = 2
 _SCHEMA = """
 CREATE TABLE documents (
     root TEXT, path TEXT, id TEXT NOT NULL, size INTEGER, mtime_ns INTEGER, inode INTEGER,
     hash TEXT NOT NULL, recipe TEXT NOT NULL, chunks INTEGER NOT NULL, fields TEXT NOT NULL,
-    ingested TEXT NOT NULL, PRIMARY KEY (root, path)) WITHOUT ROWID;
+    ingested TEXT NOT NULL, container TEXT, PRIMARY KEY (root, path)) WITHOUT ROWID;
 CREATE TABLE failures (
     root TEXT, path TEXT, size INTEGER, mtime_ns INTEGER, inode INTEGER,
     recipe TEXT NOT NULL, error TEXT NOT NULL, PRIMARY KEY (root, path)) WITHOUT ROWID;
 CREATE TABLE roots (path TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+_CONTAINERS = """
+CREATE TABLE containers (
+    root TEXT, path TEXT, size INTEGER, mtime_ns INTEGER, inode INTEGER,
+    recipe TEXT NOT NULL, ingested TEXT NOT NULL, PRIMARY KEY (root, path)) WITHOUT ROWID;
+"""
+_COLUMNS_1 = "root, path, id, size, mtime_ns, inode, hash, recipe, chunks, fields, ingested, NULL"
+_COLUMNS = _COLUMNS_1.replace("NULL", "container")
+_UPGRADES = {1: f"ALTER TABLE documents ADD COLUMN container TEXT; {_CONTAINERS}"}
+"""What brings a ledger of an older format to the next one."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,27 @@ class Entry:
     fields: Mapping[str, FieldType]
     ingested: str
     """ISO 8601, UTC."""
+    container: str | None = None
+    """Path, below the same root, of the file that it is a member of."""
 
     @property
     def file(self) -> str:
-        """Absolute path of the file it came from."""
-        return f"{self.key[0].rstrip('/')}/{self.key[1]}"
+        """Absolute path of the file it came from: of a member, its container's."""
+        return place(self.key[0], self.container or self.key[1])
+
+
+@dataclass(frozen=True)
+class ContainerEntry:
+    """A container whose members are all accounted for."""
+
+    key: Key
+    stamp: Stamp
+    recipe: str
+    ingested: str
+
+    @property
+    def file(self) -> str:
+        return place(*self.key)
 
 
 @dataclass(frozen=True)
@@ -68,7 +93,7 @@ class KnownFailure:
 
     @property
     def file(self) -> str:
-        return f"{self.key[0].rstrip('/')}/{self.key[1]}"
+        return place(*self.key)
 
 
 @dataclass
@@ -77,6 +102,7 @@ class Ledger:
 
     documents: dict[Key, Entry] = field(default_factory=dict)
     failures: dict[Key, KnownFailure] = field(default_factory=dict)
+    containers: dict[Key, ContainerEntry] = field(default_factory=dict)
     roots: set[str] = field(default_factory=set)
     """Folders that were ingested whole."""
 
@@ -91,9 +117,16 @@ class LedgerChanges:
     fail: list[KnownFailure] = field(default_factory=list)
     drop_roots: list[str] = field(default_factory=list)
     put_roots: list[str] = field(default_factory=list)
+    drop_containers: list[Key] = field(default_factory=list)
+    put_containers: list[ContainerEntry] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any((self.drop, self.put, self.forgive, self.fail, self.drop_roots, self.put_roots))
+        return any(vars(self).values())
+
+
+def place(root: str, path: str) -> str:
+    """The absolute path (or URL) of a path below a root."""
+    return f"{root.rstrip('/')}/{path}"
 
 
 def now() -> str:
@@ -132,13 +165,16 @@ def apply_changes(folder: Path, changes: LedgerChanges) -> None:
         db.executemany("DELETE FROM documents WHERE root = ? AND path = ?", changes.drop)
         db.executemany("DELETE FROM failures WHERE root = ? AND path = ?", [*changes.drop, *changes.forgive])
         db.executemany(
-            "INSERT OR REPLACE INTO documents VALUES (?,?,?,?,?,?,?,?,?,?,?)", map(_row, changes.put)
+            "INSERT OR REPLACE INTO documents VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", map(_row, changes.put)
         )
         db.executemany("DELETE FROM failures WHERE root = ? AND path = ?", (e.key for e in changes.put))
         stamped = ((*f.key, *astuple(f.stamp), f.recipe, f.error) for f in changes.fail)
         db.executemany("INSERT OR REPLACE INTO failures VALUES (?,?,?,?,?,?,?)", stamped)
         db.executemany("DELETE FROM roots WHERE path = ?", ((root,) for root in changes.drop_roots))
         db.executemany("INSERT OR IGNORE INTO roots VALUES (?)", ((root,) for root in changes.put_roots))
+        db.executemany("DELETE FROM containers WHERE root = ? AND path = ?", changes.drop_containers)
+        found = ((*c.key, *astuple(c.stamp), c.recipe, c.ingested) for c in changes.put_containers)
+        db.executemany("INSERT OR REPLACE INTO containers VALUES (?,?,?,?,?,?,?)", found)
 
 
 @contextmanager
@@ -151,8 +187,8 @@ def _writable(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute("PRAGMA journal_mode = MEMORY")
             db.execute("PRAGMA synchronous = OFF")
             if fresh:
-                db.executescript(f"{_SCHEMA} PRAGMA user_version = {FORMAT};")
-            _check_format(db, path)
+                db.executescript(f"{_SCHEMA}{_CONTAINERS} PRAGMA user_version = {FORMAT};")
+            _upgrade(db, _format(db, path))
             with db:
                 yield db
             db.execute("VACUUM")
@@ -164,34 +200,43 @@ def _writable(path: Path) -> Iterator[sqlite3.Connection]:
         raise _damaged(path, error) from error
 
 
-def _check_format(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+def _format(db: sqlite3.Connection, path: Path) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
     if version > FORMAT:
         raise StoreError(
             f"{path} has format {version}, this Draftline reads up to {FORMAT}: upgrade Draftline"
         )
-    if version != FORMAT:
+    if version < 1:
         raise sqlite3.DatabaseError("not a ledger")
+    return version
+
+
+def _upgrade(db: sqlite3.Connection, version: int) -> None:
+    for older in range(version, FORMAT):
+        db.executescript(f"{_UPGRADES[older]} PRAGMA user_version = {older + 1};")
 
 
 def _load(db: sqlite3.Connection, path: Path) -> Ledger:
-    _check_format(db, path)
+    version = _format(db, path)
     ledger = Ledger()
-    for root, name, id, size, mtime, inode, hash, recipe, chunks, fields, ingested in db.execute(
-        "SELECT * FROM documents"
-    ):
-        key = (root, name)
-        ledger.documents[key] = Entry(
-            key, id, Stamp(size, mtime, inode), hash, recipe, chunks, json.loads(fields), ingested
-        )
+    for row in db.execute(f"SELECT {_COLUMNS if version > 1 else _COLUMNS_1} FROM documents"):
+        root, name, id, size, mtime, inode, hash, recipe, chunks, fields, ingested, container = row
+        key, stamp = (root, name), Stamp(size, mtime, inode)
+        kinds = json.loads(fields)
+        ledger.documents[key] = Entry(key, id, stamp, hash, recipe, chunks, kinds, ingested, container)
     for root, name, size, mtime, inode, recipe, error in db.execute("SELECT * FROM failures"):
         key = (root, name)
         ledger.failures[key] = KnownFailure(key, Stamp(size, mtime, inode), recipe, error)
+    for root, name, size, mtime, inode, recipe, ingested in (
+        db.execute("SELECT * FROM containers") if version > 1 else ()
+    ):
+        key = (root, name)
+        ledger.containers[key] = ContainerEntry(key, Stamp(size, mtime, inode), recipe, ingested)
     ledger.roots = {root for (root,) in db.execute("SELECT path FROM roots")}
     return ledger
 
 
-def _row(entry: Entry) -> tuple[str | int, ...]:
+def _row(entry: Entry) -> tuple[str | int | None, ...]:
     fields = json.dumps(entry.fields, sort_keys=True)
     return (
         *entry.key,
@@ -202,6 +247,7 @@ def _row(entry: Entry) -> tuple[str | int, ...]:
         entry.chunks,
         fields,
         entry.ingested,
+        entry.container,
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from configs.errors import InputError
 from configs.settings import Settings
-from ingest.ledger import Entry, KnownFailure, Ledger, LedgerChanges, apply_changes, read_ledger
+from ingest.ledger import Entry, Ledger, LedgerChanges, apply_changes, read_ledger
 from ingest.report import Report
-from ingest.sources import Failure, absolute, display, is_within
+from ingest.sources import Failure, Key, absolute, display, is_within
 from retrieve.embed import load_embedder
 from retrieve.store.base import Store
 
@@ -55,35 +55,30 @@ def remove(paths: Sequence[str], settings: Settings, store: Store) -> Report:
     ) as writer:
         report = Report(started=report.started)
         # Read again: another writer may have been at work until now.
-        entries, failures, roots = _select(read_ledger(store), paths, report)
+        changes, entries = _select(read_ledger(store), paths, report)
         writer.delete_documents([entry.id for entry in entries])
-        changes = LedgerChanges(
-            drop=[entry.key for entry in entries],
-            forgive=[failure.key for failure in failures],
-            drop_roots=roots,
-        )
         apply_changes(writer.side, changes)
         writer.commit()
     report.deleted = len(entries)
     return report
 
 
-def _select(
-    ledger: Ledger, paths: Sequence[str], report: Report
-) -> tuple[list[Entry], list[KnownFailure], list[str]]:
-    entries: dict[str, Entry] = {}
-    failures: dict[str, KnownFailure] = {}
-    roots: set[str] = set()
+def _select(ledger: Ledger, paths: Sequence[str], report: Report) -> tuple[LedgerChanges, list[Entry]]:
+    entries: dict[Key, Entry] = {}
+    changes = LedgerChanges()
     for path in paths:
         place = str(absolute(path))
-        found = {e.file: e for e in ledger.documents.values() if is_within(e.file, place)}
-        failed = {f.file: f for f in ledger.failures.values() if is_within(f.file, place)}
-        below = {root for root in ledger.roots if is_within(root, place)}
-        if not (found or failed or below):
+        found = {e.key: e for e in ledger.documents.values() if is_within(e.file, place)}
+        failed = [f.key for f in ledger.failures.values() if is_within(f.file, place)]
+        below = [root for root in ledger.roots if is_within(root, place)]
+        containers = [c.key for c in ledger.containers.values() if is_within(c.file, place)]
+        if not (found or failed or below or containers):
             report.failed.append(Failure(display(path), UNKNOWN))
         entries |= found
-        failures |= failed
-        roots |= below
+        changes.forgive += failed
+        changes.drop_roots += below
+        changes.drop_containers += containers
     if len(report.failed) == len(paths):
         raise InputError("; ".join(f"{failure.path}: {failure.error}" for failure in report.failed))
-    return list(entries.values()), list(failures.values()), sorted(roots)
+    changes.drop = list(entries)
+    return changes, list(entries.values())

@@ -1,27 +1,33 @@
-"""What a run has to do: sources compared with the ledger, mostly by a look at sizes and times.
-
-Nothing heavy is imported here: a run that finds nothing to do ends after this module.
-"""
+"""What a run has to do: tasks, and all that decides what the store holds of a file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from configs.errors import InputError
 from configs.sections import IngestSettings
 from configs.settings import Settings
-from ingest.convert.kinds import converter_version, kind_of
+from ingest.convert.kinds import KINDS, SUFFIXES, converter_version, kind_of
 from ingest.globs import any_glob
 from ingest.ledger import Entry, KnownFailure, Ledger
-from ingest.sources import Failure, Key, Listing, Source, is_within, list_sources
-from retrieve.schema import RESERVED_FIELDS, FieldType
-from retrieve.store.base import StoreInfo
+from ingest.sources import Failure, Key, Listing, Source
+from retrieve.schema import FieldType
 
 CHUNKER_VERSION = "2"
 """Changes whenever the same body may be cut differently; documents are then chunked again."""
+
+
+@dataclass(frozen=True)
+class KnownMember:
+    """A member of a container that the store has."""
+
+    hash: str
+    recipe: str
+    stale: bool = False
+    """Whether it is to be converted even if its bytes and recipe are these."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,20 @@ class Task:
     """The recipe and the limits: a known failure is tried again when they differ."""
     tenant: str | None
     access: tuple[str, ...]
-    known: Entry | None
-    """The version in the store."""
+    known: bool
+    """Whether the store has a version of it."""
+    members: Mapping[str, KnownMember] = field(default_factory=dict)
+    """Of a container: what the store has of it, by path."""
+
+    def anew(self, paths: Iterable[str]) -> Task:
+        """The task with these members converted even if they have not changed."""
+        marked = {path: replace(self.members[path], stale=True) for path in paths if path in self.members}
+        return replace(self, members={**self.members, **marked})
 
 
 @dataclass
 class Plan:
-    """What has to be done, and what is fine as it is."""
+    """What has to be done, and what is fine as it is; `ingest.compare` makes it."""
 
     listing: Listing
     generation: str
@@ -52,17 +65,24 @@ class Plan:
     strangers: bool = False
     """The store has documents that the ledger does not know: another machine ingested them."""
     tasks: list[Task] = field(default_factory=list)
-    unchanged: list[Task] = field(default_factory=list)
+    all: dict[Key, Task] = field(default_factory=dict)
+    """What it would take to convert each file anew, changed or not."""
+    members: dict[Key, list[Entry]] = field(default_factory=dict)
+    """The documents that the store has of each container."""
+    broken: dict[Key, list[KnownFailure]] = field(default_factory=dict)
+    """The members of each container that could not be converted."""
+    unchanged: list[Entry] = field(default_factory=list)
     touched: list[Entry] = field(default_factory=list)
     """Files with another stamp and the same content."""
     kept: list[Entry] = field(default_factory=list)
-    """Documents whose file cannot be read or converted now."""
+    """Documents whose file cannot be read or converted now, or is gone and shall stay."""
     gone: list[Entry] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     forgiven: list[Key] = field(default_factory=list)
     """Known failures of files that are fine again, or gone."""
     put_roots: list[str] = field(default_factory=list)
     drop_roots: list[str] = field(default_factory=list)
+    drop_containers: list[Key] = field(default_factory=list)
 
     def is_idle(self) -> bool:
         """Whether the store and the ledger are as they should be."""
@@ -70,48 +90,29 @@ class Plan:
 
     def has_cleaning(self) -> bool:
         """Whether something is to be changed beside what is converted."""
-        return bool(self.gone or self.forgiven or self.put_roots or self.drop_roots)
+        return any((self.gone, self.forgiven, self.put_roots, self.drop_roots, self.drop_containers))
 
+    def restless(self, fields: Mapping[str, FieldType]) -> tuple[list[Task], set[Key]]:
+        """Documents that have to be converted again for fields to have these types, and by which tasks.
 
-def make_plan(paths: Sequence[str], settings: Settings, ledger: Ledger, info: StoreInfo) -> Plan:
-    """Compare what the paths name with what the ledger knows.
-
-    Raises:
-        InputError: none of the paths exists.
-    """
-    listing = list_sources(
-        paths,
-        settings.ingest,
-        accepts=lambda path: kind_of(path) is not None,
-        known_roots=ledger.roots,
-        avoid=(settings.home,),
-    )
-    require_any(listing, paths)
-    fields = {name: kind for name, kind in info.fields.items() if name not in RESERVED_FIELDS}
-    known = sum(entry.chunks > 0 for entry in ledger.documents.values())
-    plan = Plan(listing, info.generation, ledger, fields, info.documents > known)
-    plan.failures = list(listing.failures)
-    for source in listing.sources:
-        _compare(plan, source, settings)
-    _find_gone(plan)
-    plan.put_roots = [root for root in listing.roots if root not in ledger.roots]
-    plan.drop_roots = [
-        known
-        for known in sorted(ledger.roots)
-        if any(is_within(known, r) and known != r for r in listing.roots)
-    ]
-    return plan
-
-
-def require_any(listing: Listing, paths: Sequence[str]) -> None:
-    """Raise InputError when none of the paths given is there."""
-    if listing.missing == len(paths):
-        raise InputError("; ".join(f"{failure.path}: {failure.error}" for failure in listing.failures))
+        They are unchanged no more.
+        """
+        stale = [entry for entry in self.unchanged if conflicts(entry, fields)]
+        keys = {entry.key for entry in stale}
+        self.unchanged = [entry for entry in self.unchanged if entry.key not in keys]
+        tasks: dict[Key, Task] = {}
+        for entry in stale:
+            key = (entry.key[0], entry.container or entry.key[1])
+            tasks[key] = tasks.get(key, self.all[key]).anew([entry.key[1]])
+        return list(tasks.values()), keys
 
 
 def recipe_of(kind: str, tenant: str | None, access: Sequence[str], settings: Settings) -> str:
     """A digest of all that decides, beside a file's bytes, what the store holds of it."""
     ingest = settings.ingest
+    if KINDS[kind].container:  # its members have recipes of their own
+        chosen = [sorted(SUFFIXES), ingest.include, ingest.exclude, ingest.max_file_mb]
+        return _digest([converter_version(kind), *chosen])
     parts = [
         converter_version(kind),
         CHUNKER_VERSION,
@@ -121,6 +122,10 @@ def recipe_of(kind: str, tenant: str | None, access: Sequence[str], settings: Se
         tenant,
         sorted(access),
     ]
+    return _digest(parts)
+
+
+def _digest(parts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -140,63 +145,15 @@ def conflicts(entry: Entry, fields: Mapping[str, FieldType]) -> bool:
     return any(kind != "keyword" == fields.get(name) for name, kind in entry.fields.items())
 
 
-def _compare(plan: Plan, source: Source, settings: Settings) -> None:
-    kind = kind_of(source.path)
-    assert kind is not None
+def make_task(source: Source, kind: str, settings: Settings, *, known: bool = False) -> Task:
+    """What it takes to convert a file."""
     tenant, access = labels_of(source.path, settings.ingest)
     recipe = recipe_of(kind, tenant, access, settings)
-    known = plan.ledger.documents.get(source.key)
-    failure = plan.ledger.failures.get(source.key)
     attempt = f"{recipe}/{settings.ingest.convert_timeout_s:g}"
-    task = Task(source, kind, recipe, attempt, tenant, access, known)
-    problem = _known_problem(task, failure, settings)
-    if problem is not None:
-        plan.failures.append(Failure(source.path, problem))
-        plan.kept += [known] if known else []
-        return
-    if known is None or known.recipe != recipe or conflicts(known, plan.fields):
-        plan.tasks.append(task)
-        return
-    if known.stamp != source.stamp:
-        if known.stamp.size != source.stamp.size or _hash(source) != known.hash:
-            plan.tasks.append(task)
-            return
-        plan.touched.append(replace(known, stamp=source.stamp))
-    plan.unchanged.append(task)
-    if failure is not None:
-        plan.forgiven.append(source.key)
+    return Task(source, kind, recipe, attempt, tenant, access, known)
 
 
-def _known_problem(task: Task, failure: KnownFailure | None, settings: Settings) -> str | None:
-    size, limit = task.source.stamp.size, settings.ingest.max_file_mb
-    if size > limit * 1e6:
-        return f"{size / 1e6:.0f} MB is more than ingest.max_file_mb = {limit:g}"
-    if failure is not None and (failure.stamp, failure.recipe) == (task.source.stamp, task.attempt):
-        return failure.error
-    return None
-
-
-def _hash(source: Source) -> str | None:
-    try:
-        with source.file.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None  # converting it will say why
-
-
-def _find_gone(plan: Plan) -> None:
-    found = {source.key for source in plan.listing.sources}
-    for entry in plan.ledger.documents.values():
-        if entry.key in found or not _covered(entry.file, plan.listing):
-            continue
-        if any(is_within(entry.file, unread) for unread in plan.listing.unread):
-            plan.kept.append(entry)
-        else:
-            plan.gone.append(entry)
-    for failure in plan.ledger.failures.values():
-        if failure.key not in found and _covered(failure.file, plan.listing):
-            plan.forgiven.append(failure.key)
-
-
-def _covered(file: str, listing: Listing) -> bool:
-    return any(scope.covers(file) for scope in listing.scopes)
+def member_task(container: Task, path: str, settings: Settings) -> Task:
+    """What it takes to convert the member of a container that lies at this path."""
+    source, known = replace(container.source, path=path), path in container.members
+    return make_task(source, kind_of(path) or container.kind, settings, known=known)

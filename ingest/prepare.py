@@ -1,41 +1,31 @@
-"""Files to documents with their chunks' places, kept on disk until they are embedded.
+"""Files to documents with their chunks' places: what a worker does, one task at a time.
 
-Everything is converted before anything is embedded: then the fields and their types are known, the
-progress bar knows the end, and memory holds one document at a time.
+A file gives one document; a container (an archive, a file of records) gives one a member. What is
+wrong with a file or a member is an outcome that says so: preparing never raises for what is in a file.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import pickle
-import sqlite3
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from errno import ENOSPC
-from typing import Any, cast
+from typing import Any
 
 from configs.errors import InputError
 from configs.settings import Settings
 from ingest.chunk import ChunkBudget, Span, chunk_body, document_id
+from ingest.containers import Expanded, Unchanged, expand
 from ingest.convert.base import Converted, Converter, load_converter, time_limit
+from ingest.convert.kinds import KINDS
 from ingest.ledger import Entry, now
 from ingest.metadata import coerce
 from ingest.plan import Task
-from ingest.sources import Source, Stamp
+from ingest.reading import UnreadableError, read_source
+from ingest.sources import Key, Stamp
 from retrieve.fields import fields_of
 from retrieve.schema import Document, FieldType, Metadata
-
-UNSETTLED_NS = 50_000_000
-"""A file changed this recently may change again without its times showing it."""
-
-
-class UnreadableError(InputError):
-    """A file that could not be read now; the file itself need not change to be read later."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +36,54 @@ class Prepared:
     spans: list[Span]
     stamp: Stamp
     recipe: str
-    known: Entry | None
+    replaces: bool
+    """Whether the store holds another version of it."""
     notes: tuple[str, ...]
+    container: str | None = None
+    """Path of the file that it is a member of."""
+    seconds: float = 0.0
+    """Reading, converting and chunking took so long."""
+
+    @property
+    def key(self) -> Key:
+        return (self.document.root, self.document.path)
 
     def entry(self) -> Entry:
         """What the ledger will say of it."""
         document = self.document
-        key, fields = (document.root, document.path), fields_of(document.metadata)
-        size = len(self.spans)
-        return Entry(key, document.id, self.stamp, document.content_hash, self.recipe, size, fields, now())
+        return Entry(
+            key=self.key,
+            id=document.id,
+            stamp=self.stamp,
+            hash=document.content_hash,
+            recipe=self.recipe,
+            chunks=len(self.spans),
+            fields=fields_of(document.metadata),
+            ingested=now(),
+            container=self.container,
+        )
 
-    def typed(self, fields: Mapping[str, FieldType]) -> Prepared:
+    def typed(self, fields: dict[str, FieldType]) -> Prepared:
         """With its metadata as the types of the whole store want it."""
         metadata: Metadata = {n: coerce(v, fields[n]) for n, v in self.document.metadata.items()}
         return replace(self, document=replace(self.document, metadata=metadata))
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A file or member that could not be read or converted."""
+
+    key: Key
+    error: str
+    """One line, without the path."""
+    attempt: str
+    """See `ingest.plan.Task.attempt`."""
+    stamp: Stamp
+    passing: bool = False
+    """Whether it may be read another time though it has not changed."""
+
+
+Outcome = Prepared | Failed | Unchanged | Expanded
 
 
 class Preparer:
@@ -68,110 +92,90 @@ class Preparer:
     def __init__(self, settings: Settings) -> None:
         from retrieve.embed import load_tokenizer, max_tokens
 
-        self._settings = settings.ingest
+        self._settings = settings
         self._tokenizer: Any = load_tokenizer(settings)
         whole = max_tokens(settings)
-        self._budget = ChunkBudget(settings.ingest.chunk_tokens, settings.ingest.chunk_overlap, whole)
+        ingest = settings.ingest
+        self._budget = ChunkBudget(ingest.chunk_tokens, ingest.chunk_overlap, whole)
         self._converters: dict[str, Converter] = {}
 
-    def prepare(self, task: Task) -> Prepared:
-        """Read, convert and chunk a file.
+    def prepare(self, task: Task) -> Iterator[Outcome]:
+        """Read, convert and chunk a file, or all members of a container."""
+        if KINDS[task.kind].container:
+            yield from self._members(task)
+            return
+        started = time.perf_counter()
+        try:
+            data, stamp = read_source(task.source, self._settings.ingest.max_file_mb)
+            prepared = self._document(task, data, stamp)
+        except InputError as error:
+            yield failed(task, error)
+        else:
+            yield replace(prepared, seconds=time.perf_counter() - started)
 
-        Raises:
-            InputError: it cannot be read or converted; the message does not repeat its path.
-        """
-        data, stamp = read_source(task.source, self._settings.max_file_mb)
-        with time_limit(self._settings.convert_timeout_s):
-            converted = self._convert(task.kind, data, task.source)
+    def _members(self, task: Task) -> Iterator[Outcome]:
+        try:
+            for item in expand(task, self._settings):
+                if isinstance(item, Expanded | Unchanged):
+                    yield item
+                    continue
+                started = time.perf_counter()
+                try:
+                    if item.error is not None:
+                        raise InputError(item.error)
+                    document = self._document(item.task, item.data, task.source.stamp, item.modified)
+                except InputError as error:
+                    yield failed(item.task, error)
+                else:
+                    seconds = time.perf_counter() - started
+                    yield replace(document, container=task.source.path, seconds=seconds)
+        except InputError as error:
+            yield failed(task, error)
+
+    def _document(self, task: Task, data: bytes, stamp: Stamp, modified: datetime | None = None) -> Prepared:
+        source, settings = task.source, self._settings.ingest
+        with time_limit(settings.convert_timeout_s):
+            converted = convert(self._converter(task.kind), data, source.file.suffix.lower())
             spans = chunk_body(converted.body, task.kind, self._budget, self._tokenizer)
         document = Document(
-            id=document_id(task.source.root, task.source.path),
-            path=task.source.path,
-            root=task.source.root,
+            id=document_id(source.root, source.path),
+            path=source.path,
+            root=source.root,
             type=task.kind,
             body=converted.body,
             metadata=converted.metadata,
             content_hash=hashlib.sha256(data).hexdigest(),
-            modified=datetime.fromtimestamp(stamp.mtime_ns / 1e9, UTC),
+            modified=modified or datetime.fromtimestamp(stamp.mtime_ns / 1e9, UTC),
             tenant=task.tenant,
             access=task.access,
         )
         return Prepared(document, spans, stamp, task.recipe, task.known, converted.notes)
 
-    def _convert(self, kind: str, data: bytes, source: Source) -> Converted:
+    def _converter(self, kind: str) -> Converter:
         if kind not in self._converters:
-            self._converters[kind] = load_converter(kind, self._settings)
-        return convert(self._converters[kind], data, source)
+            self._converters[kind] = load_converter(kind, self._settings.ingest)
+        return self._converters[kind]
 
 
-def convert(converter: Converter, data: bytes, source: Source) -> Converted:
+def convert(converter: Converter, data: bytes, suffix: str) -> Converted:
     """Convert a file's bytes, whatever the converter's library may throw.
 
     Raises:
         InputError: it cannot be converted.
     """
     try:
-        return converter.convert(data, source.file.suffix.lower())
+        return converter.convert(data, suffix)
     except InputError:
         raise
     except MemoryError:
         raise UnreadableError("too large to convert in this machine's memory") from None
+    except RecursionError:
+        raise InputError("cannot be converted: it is nested too deeply") from None
     except Exception as error:  # one odd file must not stop the others
         raise InputError(f"cannot be converted: {type(error).__name__}: {error}") from error
 
 
-def read_source(source: Source, max_mb: float) -> tuple[bytes, Stamp]:
-    """A file's bytes, and the stamp that it had when it was opened.
-
-    Raises:
-        InputError: it cannot be read, or grew beyond the limit.
-    """
-    try:
-        with source.file.open("rb") as file:
-            status = os.fstat(file.fileno())
-            data = file.read(int(max_mb * 1e6) + 1)
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror or error}") from None
-    if len(data) > max_mb * 1e6:
-        raise UnreadableError(f"it grew beyond ingest.max_file_mb = {max_mb:g}")
-    fresh = time.time_ns() - status.st_mtime_ns < UNSETTLED_NS
-    return data, Stamp(status.st_size, status.st_mtime_ns, -1 if fresh else status.st_ino)
-
-
-class Spool:
-    """Prepared documents on disk, in the order they were put; the file has no name and dies with us."""
-
-    def __init__(self) -> None:
-        # An empty name is SQLite's private database, in a file it unlinks at once.
-        self._db = sqlite3.connect("")
-        self._db.execute("CREATE TABLE spool (item BLOB)")
-        self.documents = 0
-        self.chunks = 0
-        self.hashes: set[str] = set()
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._db.close()
-
-    def put(self, prepared: Prepared) -> None:
-        """Keep a document.
-
-        Raises:
-            OSError: the disk of temporary files is full.
-        """
-        try:
-            self._db.execute("INSERT INTO spool VALUES (?)", (pickle.dumps(prepared),))
-        except sqlite3.OperationalError as error:
-            if "full" in str(error):
-                raise OSError(ENOSPC, os.strerror(ENOSPC), tempfile.gettempdir()) from error
-            raise
-        self.documents += 1
-        self.hashes.add(prepared.document.content_hash)
-        self.chunks += len(prepared.spans)
-
-    def __iter__(self) -> Iterator[Prepared]:
-        with closing(self._db.execute("SELECT item FROM spool ORDER BY rowid")) as rows:
-            for (item,) in rows:
-                yield cast(Prepared, pickle.loads(item))
+def failed(task: Task, error: InputError) -> Failed:
+    """The outcome of a task that an error ended."""
+    line = " ".join(str(error).split())
+    return Failed(task.source.key, line, task.attempt, task.source.stamp, isinstance(error, UnreadableError))

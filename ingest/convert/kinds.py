@@ -23,6 +23,8 @@ class Kind:
     """Changes whenever the same bytes may convert differently; documents are then converted again."""
     libraries: tuple[str, ...] = ()
     """Distributions whose version decides as well."""
+    container: bool = False
+    """Whether it holds many documents: ``ingest.<module>.members(file, settings)`` gives them."""
     markup: bool = True
     """Whether the body is markdown (headings, lists, tables) or plain paragraphs."""
 

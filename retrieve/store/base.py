@@ -147,8 +147,8 @@ class Store(Protocol):
         """Payloads of all chunks that pass, in no particular order, each with its ``id``."""
         ...
 
-    def records(self) -> Iterator[Record]:
-        """All chunks of one published state, whole; see `Record`.
+    def records(self, filter: Filter | None = None) -> Iterator[Record]:
+        """All chunks of one published state that pass, whole; see `Record`.
 
         Raises:
             StoreError: something was published meanwhile, and this store keeps no older state to read.

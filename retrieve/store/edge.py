@@ -74,9 +74,9 @@ class EdgeStore:
         shard = self._snapshot().shard
         return iter(()) if shard is None else shards.scroll(shard, filter)
 
-    def records(self) -> Iterator[Record]:
+    def records(self, filter: Filter | None = None) -> Iterator[Record]:
         shard = self._snapshot().shard
-        return iter(()) if shard is None else shards.records(shard)
+        return iter(()) if shard is None else shards.records(shard, filter)
 
     def facet(self, field: str, filter: Filter | None = None, limit: int = 100) -> dict[Any, int]:
         snapshot = self._snapshot()

@@ -120,9 +120,9 @@ class ServerStore:
         for point in self._points(self._published(), filter):
             yield {"id": str(point.id), **read_payload(point.payload or {})}
 
-    def records(self) -> Iterator[Record]:
+    def records(self, filter: Filter | None = None) -> Iterator[Record]:
         version = self._published()
-        for point in self._points(version, None, with_vectors=[DENSE]):
+        for point in self._points(version, filter, with_vectors=[DENSE]):
             dense: Any = point.vector[DENSE] if isinstance(point.vector, dict) else []
             yield Record(
                 str(point.id), read_payload(point.payload or {}), np.asarray(dense, dtype=np.float32)

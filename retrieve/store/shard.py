@@ -174,9 +174,9 @@ def scroll(shard: edge.EdgeShard, where: Filter | None) -> Iterator[dict[str, An
         yield {"id": str(point.id), **payload_of(point.payload)}
 
 
-def records(shard: edge.EdgeShard) -> Iterator[Record]:
-    """All points, page by page."""
-    for point in _points(shard, None, with_vector=[DENSE]):
+def records(shard: edge.EdgeShard, where: Filter | None = None) -> Iterator[Record]:
+    """All points that pass, whole, page by page."""
+    for point in _points(shard, to_edge(where) if where else None, with_vector=[DENSE]):
         vectors = point.vector
         assert isinstance(vectors, dict)
         vector = np.asarray(vectors[DENSE], dtype=np.float32)

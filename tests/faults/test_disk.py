@@ -15,8 +15,9 @@ import pytest
 
 from configs.settings import load_settings
 from ingest.ledger import LedgerChanges, apply_changes
-from ingest.prepare import Prepared, Spool
+from ingest.prepare import Prepared
 from ingest.sources import Stamp
+from ingest.spool import Spool
 from retrieve.schema import Document
 from retrieve.store import files, open_store
 from tests.ingest.stored import Ran, stored

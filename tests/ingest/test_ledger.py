@@ -141,6 +141,6 @@ def test_a_newer_format_is_not_touched(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 99")
     before = (tmp_path / ledger.FILE).read_bytes()
     for use in (lambda: read(tmp_path), lambda: apply_changes(tmp_path, LedgerChanges(put_roots=["/b"]))):
-        with pytest.raises(StoreError, match="has format 99, this Draftline reads up to 1: upgrade"):
+        with pytest.raises(StoreError, match="has format 99, this Draftline reads up to 2: upgrade"):
             use()
     assert (tmp_path / ledger.FILE).read_bytes() == before

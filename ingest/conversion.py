@@ -1,0 +1,119 @@
+"""The first half of a run: files to prepared documents on the spool, and what could not be prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from configs.settings import Settings
+from ingest.containers import Expanded, Unchanged
+from ingest.convert.kinds import KINDS
+from ingest.ledger import ContainerEntry, KnownFailure
+from ingest.plan import Plan, Task
+from ingest.pool import WorkerPool, worker_count
+from ingest.prepare import Failed, Outcome, Prepared, Preparer
+from ingest.progress import Stages
+from ingest.report import Report
+from ingest.sources import Failure, Key
+from ingest.spool import Spool
+from retrieve.fields import fields_of, merge_fields
+from retrieve.schema import FieldType
+
+
+@dataclass
+class Conversion:
+    """What came out of converting a plan's tasks, beside the documents on the spool."""
+
+    plan: Plan
+    settings: Settings
+    spool: Spool
+    stages: Stages
+    report: Report
+    prune: bool
+    """Whether members go that a container has no more."""
+    fields: dict[str, FieldType] = field(init=False)
+    """The user's fields of the store and of what is on the spool."""
+    failures: list[KnownFailure] = field(default_factory=list)
+    containers: list[ContainerEntry] = field(default_factory=list)
+    """Those that were read to their end."""
+    _met: dict[Key, set[Key]] = field(default_factory=dict)
+    """Members seen of each container."""
+    _unsure: set[Key] = field(default_factory=set)
+    """Containers with members that have to be read another time."""
+
+    def __post_init__(self) -> None:
+        self.fields = dict(self.plan.fields)
+
+    def run(self) -> None:
+        """Convert what is to be done; what a widened field type touches is converted again as well."""
+        tasks = self.plan.tasks
+        if not tasks:
+            return
+        with WorkerPool(self.settings, min(worker_count(self.settings), len(tasks))) as pool:
+            self.stages.stage("converting", len(tasks), "files")
+            for task, outcome in self._outcomes(tasks, pool):
+                self._take(task, outcome)
+            tasks, keys = self.plan.restless(self.fields)
+            if tasks:
+                self.stages.stage("converting again for a field's new type", len(tasks), "files")
+            for task, outcome in self._outcomes(tasks, pool):
+                if outcome is None or (isinstance(outcome, Prepared | Failed) and outcome.key in keys):
+                    self._take(task, outcome)
+
+    def found_something(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.spool.documents or self.failures or self.containers)
+
+    def _outcomes(self, tasks: Sequence[Task], pool: WorkerPool) -> Iterator[tuple[Task, Outcome | None]]:
+        if worker_count(self.settings):
+            yield from pool.run(tasks)
+            return
+        preparer = Preparer(self.settings)
+        for task in tasks:
+            for outcome in preparer.prepare(task):
+                yield task, outcome
+            yield task, None
+
+    def _take(self, task: Task, outcome: Outcome | None) -> None:
+        self.stages.show(task.source.path)
+        if outcome is None:
+            self.stages.advance()
+        elif isinstance(outcome, Prepared):
+            self._keep(task, outcome)
+        elif isinstance(outcome, Failed):
+            self._fail(task, outcome)
+        elif isinstance(outcome, Unchanged):
+            self._meet(task, outcome.key)
+            self.plan.unchanged.append(self.plan.ledger.documents[outcome.key])
+        else:
+            self._finish(task, outcome)
+
+    def _keep(self, task: Task, prepared: Prepared) -> None:
+        for note in prepared.notes:
+            self.stages.note(f"note: {prepared.document.path}: {note}")
+        self.fields = merge_fields(self.fields, fields_of(prepared.document.metadata))
+        self.spool.put(prepared)
+        self._meet(task, prepared.key)
+
+    def _fail(self, task: Task, failed: Failed) -> None:
+        self.report.failed.append(Failure(failed.key[1], failed.error))
+        self._meet(task, failed.key)
+        if failed.passing:
+            self._unsure.add(task.source.key)
+        else:
+            self.failures.append(KnownFailure(failed.key, failed.stamp, failed.attempt, failed.error))
+
+    def _finish(self, task: Task, expanded: Expanded) -> None:
+        key, plan = task.source.key, self.plan
+        self.report.skipped += expanded.skipped
+        if key not in self._unsure:
+            self.containers.append(expanded.entry)
+        met = self._met.pop(key, set())
+        gone = [entry for entry in plan.members.get(key, []) if entry.key not in met]
+        (plan.gone if self.prune else plan.kept).extend(gone)
+        # Those that failed again are written down again, after these are forgiven.
+        plan.forgiven += [key, *(failure.key for failure in plan.broken.get(key, []))]
+
+    def _meet(self, task: Task, key: Key) -> None:
+        if KINDS[task.kind].container:
+            self._met.setdefault(task.source.key, set()).add(key)

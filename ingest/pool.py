@@ -1,0 +1,176 @@
+"""Worker processes that prepare files, so that no file can stop, slow or break a run.
+
+A worker has one task at a time. One that hangs beyond its limit, crashes (parsers of documents are
+often C code) or eats its memory is killed and replaced; its task fails with the reason, the others
+go on. Workers die with the process that started them, however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from configs.errors import DraftlineError, InputError
+from configs.settings import Settings
+from ingest.plan import Task
+from ingest.prepare import Outcome, Preparer, failed
+from ingest.reading import UnreadableError
+
+GRACE_S = 5.0
+"""A worker gives up on its file by itself at the limit; where it cannot, it is killed so much later."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    ready: bool = False
+    """Whether it has ever been heard: one that dies before could not even start."""
+    task: Task | None = None
+    deadline: float = 0.0
+
+
+class WorkerPool:
+    """Some workers; used as a context, whose end ends them.
+
+    Args:
+        size: worker processes at most; they start as there is work for them.
+    """
+
+    def __init__(self, settings: Settings, size: int) -> None:
+        self._settings, self._size = settings, size
+        self._workers: list[_Worker] = []
+        # A server forks the workers: forking this process, with its threads, might deadlock.
+        self._context = get_context("forkserver")
+        self._context.set_forkserver_preload(["ingest.pool", "retrieve.embed"])
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for worker in list(self._workers):
+            self._end(worker)
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome | None]]:
+        """The outcomes of all tasks as they come, each with its task; None says that a task is done.
+
+        Raises:
+            DraftlineError: no worker can work (there is no embedder to take the tokenizer from).
+        """
+        pending = deque(tasks)
+        while True:
+            while pending and (free := self._free()) is not None:
+                self._give(free, pending.popleft())
+            busy = [worker for worker in self._workers if worker.task is not None]
+            if not busy:
+                return
+            patience = min(worker.deadline for worker in busy) - time.monotonic()
+            heard = wait([worker.connection for worker in busy], timeout=max(0.0, patience))
+            for worker in busy:
+                if worker.connection in heard:
+                    yield from self._receive(worker)
+                elif time.monotonic() > worker.deadline:
+                    limit = self._settings.ingest.convert_timeout_s
+                    error = InputError(f"conversion took more than {limit:g} s and was given up")
+                    yield from self._give_up(worker, error)
+
+    def _free(self) -> _Worker | None:
+        idle = next((worker for worker in self._workers if worker.task is None), None)
+        return idle or (self._start() if len(self._workers) < self._size else None)
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(theirs, self._settings), daemon=True)
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _end(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.process.kill()
+        worker.process.join()
+        worker.connection.close()
+
+    def _give(self, worker: _Worker, task: Task) -> None:
+        worker.task = task
+        self._expect(worker)
+        with contextlib.suppress(OSError):  # that it has died meanwhile is seen when it is listened to
+            worker.connection.send(task)
+
+    def _expect(self, worker: _Worker) -> None:
+        worker.deadline = time.monotonic() + self._settings.ingest.convert_timeout_s + GRACE_S
+
+    def _receive(self, worker: _Worker) -> Iterator[tuple[Task, Outcome | None]]:
+        assert worker.task is not None
+        try:
+            message: Outcome | DraftlineError | None = worker.connection.recv()
+        except (EOFError, OSError) as error:
+            worker.process.join()
+            if not worker.ready:
+                raise DraftlineError(
+                    f"a process that converts files could not start (exit code {worker.process.exitcode}); "
+                    "ingest.workers=0 converts without such processes"
+                ) from error
+            yield from self._give_up(worker, _death(worker.process.exitcode))
+            return
+        if isinstance(message, DraftlineError):
+            raise message
+        if not worker.ready:
+            worker.ready = True
+            return
+        yield worker.task, message
+        if message is None:
+            worker.task = None
+        self._expect(worker)
+
+    def _give_up(self, worker: _Worker, error: InputError) -> Iterator[tuple[Task, Outcome | None]]:
+        task = worker.task
+        assert task is not None
+        self._end(worker)
+        yield task, failed(task, error)
+        yield task, None
+
+
+def worker_count(settings: Settings) -> int:
+    """Processes that convert: as many as `ingest.workers` says, or as there are cores for this process."""
+    chosen = settings.ingest.workers
+    return len(os.sched_getaffinity(0)) if chosen is None else chosen
+
+
+def _work(connection: Connection, settings: Settings) -> None:
+    """A worker's life: tasks in, outcomes out, until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    limit = int(settings.ingest.worker_mb * 1e6)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            preparer = Preparer(settings)
+        except DraftlineError as error:
+            connection.send(error)
+            return
+        connection.send(None)
+        while True:
+            for outcome in preparer.prepare(connection.recv()):
+                connection.send(outcome)
+            connection.send(None)
+
+
+def _death(code: int | None) -> InputError:
+    if code == -signal.SIGKILL:
+        return UnreadableError("its conversion was killed, most likely because memory ran out")
+    how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+    return InputError(f"its conversion crashed ({how}); the file may be damaged")
