@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from copy import deepcopy
 
 import lxml.html
@@ -12,12 +11,10 @@ from trafilatura import extract, html2txt
 
 from configs.errors import InputError
 from configs.sections import IngestSettings
-from ingest.convert.base import Converted, refuse_binary, tidy
-from ingest.convert.encoding import decode
+from ingest.convert.base import Converted, tidy
+from ingest.convert.page import read_page
 from ingest.convert.page_metadata import page_metadata
 
-_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{2,40})""", re.IGNORECASE)
-_XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w:.-]{2,40})["']""")
 _CONTENT = """//body//*[{}][not(ancestor::nav or ancestor::header or ancestor::footer or ancestor::aside)]"""
 _UNSEEN = "//script | //style | //noscript | //template | //head"
 
@@ -31,13 +28,7 @@ class HtmlConverter:
         logging.getLogger("htmldate").setLevel(logging.CRITICAL)
 
     def convert(self, data: bytes, suffix: str) -> Converted:
-        refuse_binary(data, "HTML")
-        declared = _CHARSET.search(data[:4096]) or _XML_ENCODING.search(data[:4096])
-        text, note = decode(data, declared[1].decode("ascii") if declared else None)
-        notes = (note,) if note else ()
-        if not text.strip():
-            return Converted("", {}, notes)
-        tree = _parse(text)
+        tree, notes = read_page(data)
         if tree is None:
             return Converted("", {}, notes)
         try:
@@ -45,19 +36,6 @@ class HtmlConverter:
             return Converted(tidy(_body(tree)), metadata, notes, origins)
         except (RecursionError, etree.LxmlError, AssertionError) as error:
             raise InputError(f"cannot be read as a page: {error}") from None
-
-
-def _parse(text: str) -> lxml.html.HtmlElement | None:
-    parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False)
-    clean = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
-    try:
-        tree = lxml.html.document_fromstring(clean.encode("utf-8", "replace"), parser=parser)
-    except etree.ParserError:
-        return None  # comments and nothing else
-    for entry in parser.error_log:
-        if entry.type_name == "ERR_RESOURCE_LIMIT":
-            raise InputError(f"cannot be read whole: {entry.message.partition(',')[0].lower()}")
-    return tree
 
 
 def _body(tree: lxml.html.HtmlElement) -> str:
