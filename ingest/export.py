@@ -14,11 +14,12 @@ from configs.settings import Settings
 from ingest.convert.base import load_converter, time_limit
 from ingest.convert.kinds import kind_of
 from ingest.front_matter import dump_front_matter
+from ingest.listing import list_sources
 from ingest.plan import require_any
 from ingest.prepare import convert, read_source
 from ingest.progress import Stages
 from ingest.report import Report
-from ingest.sources import Failure, Source, absolute, list_sources
+from ingest.sources import Failure, Source, absolute
 
 
 def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -> Report:

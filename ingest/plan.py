@@ -16,7 +16,8 @@ from configs.settings import Settings
 from ingest.convert.kinds import converter_version, kind_of
 from ingest.globs import any_glob
 from ingest.ledger import Entry, KnownFailure, Ledger
-from ingest.sources import Failure, Key, Listing, Source, is_within, list_sources
+from ingest.listing import list_sources
+from ingest.sources import Failure, Key, Listing, Source, is_within
 from retrieve.schema import RESERVED_FIELDS, FieldType
 from retrieve.store.base import StoreInfo
 
@@ -187,16 +188,12 @@ def _hash(source: Source) -> str | None:
 def _find_gone(plan: Plan) -> None:
     found = {source.key for source in plan.listing.sources}
     for entry in plan.ledger.documents.values():
-        if entry.key in found or not _covered(entry.file, plan.listing):
+        if entry.key in found or not plan.listing.covers(entry.file):
             continue
-        if any(is_within(entry.file, unread) for unread in plan.listing.unread):
+        if plan.listing.is_unread(entry.file):
             plan.kept.append(entry)
         else:
             plan.gone.append(entry)
     for failure in plan.ledger.failures.values():
-        if failure.key not in found and _covered(failure.file, plan.listing):
+        if failure.key not in found and plan.listing.covers(failure.file):
             plan.forgiven.append(failure.key)
-
-
-def _covered(file: str, listing: Listing) -> bool:
-    return any(scope.covers(file) for scope in listing.scopes)

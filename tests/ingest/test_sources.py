@@ -10,7 +10,8 @@ import pytest
 from configs.sections import IngestSettings
 from configs.settings import load_settings
 from ingest.globs import any_glob, compile_glob
-from ingest.sources import Listing, list_sources
+from ingest.listing import list_sources
+from ingest.sources import Listing
 
 
 def listed(
