@@ -74,6 +74,17 @@ class IngestSettings(Section):
     rules: list[LabelRule]
     include: list[str]
     exclude: list[str]
+    gitignore: bool
+    archive_files: PositiveInt
+    archive_mb: PositiveFloat
+    archive_ratio: PositiveFloat
+    archive_depth: PositiveInt
+    crawl_depth: Annotated[int, Field(ge=0)]
+    crawl_pages: PositiveInt
+    crawl_delay_s: Annotated[float, Field(ge=0)]
+    crawl_timeout_s: PositiveFloat
+    crawl_private: bool
+    watch_crawl_s: PositiveFloat | None
 
 
 class FieldHint(Section):
@@ -147,14 +158,3 @@ class AppSettings(Section):
     host: str
     port: Annotated[int, Field(ge=0, le=65535)]
     chats: bool
-    gitignore: bool
-    archive_files: PositiveInt
-    archive_mb: PositiveFloat
-    archive_ratio: PositiveFloat
-    archive_depth: PositiveInt
-    crawl_depth: Annotated[int, Field(ge=0)]
-    crawl_pages: PositiveInt
-    crawl_delay_s: Annotated[float, Field(ge=0)]
-    crawl_timeout_s: PositiveFloat
-    crawl_private: bool
-    watch_crawl_s: PositiveFloat | None
