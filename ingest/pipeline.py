@@ -15,6 +15,7 @@ from configs.errors import InputError, StoreError
 from configs.sections import IngestSettings
 from configs.settings import Settings
 from ingest.chunk import make_chunks
+from ingest.fields.values import with_declared
 from ingest.ledger import Entry, KnownFailure, LedgerChanges, apply_changes, read_ledger
 from ingest.plan import Plan, Task, conflicts, make_plan
 from ingest.prepare import Prepared, Preparer, Spool, UnreadableError
@@ -101,13 +102,13 @@ class Sync:
             self._stages.stage("converting", len(plan.tasks), "files")
             preparer = Preparer(self._settings)
             self._convert(plan.tasks, preparer, spool, failures, fields)
-            merged = merge_fields(*fields)
+            merged = with_declared(merge_fields(*fields), self._settings.ingest.fields)
             stale = [task for task in plan.unchanged if task.known and conflicts(task.known, merged)]
             if stale:
                 self._stages.stage("converting again for a field's new type", len(stale), "files")
                 self._convert(stale, preparer, spool, failures, fields)
                 self.report.unchanged -= len(stale)
-        return failures, merge_fields(*fields)
+        return failures, with_declared(merge_fields(*fields), self._settings.ingest.fields)
 
     def _convert(
         self,

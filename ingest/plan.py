@@ -25,6 +25,10 @@ CHUNKER_VERSION = "2"
 """Changes whenever the same body may be cut differently; documents are then chunked again."""
 
 
+FIELDS_VERSION = "1"
+"""Changes whenever the same conversion may get other metadata."""
+
+
 @dataclass(frozen=True)
 class Task:
     """A file to convert."""
@@ -116,6 +120,8 @@ def recipe_of(kind: str, tenant: str | None, access: Sequence[str], settings: Se
     parts = [
         converter_version(kind),
         CHUNKER_VERSION,
+        FIELDS_VERSION,
+        ingest.model_dump(include={"fields", "field_rules", "day_first", "detect_language"}),
         ingest.chunk_tokens,
         ingest.chunk_overlap,
         settings.models.embed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import sqlite3
 import tempfile
 import time
@@ -23,6 +24,7 @@ from configs.errors import InputError
 from configs.settings import Settings
 from ingest.chunk import ChunkBudget, Span, chunk_body, document_id
 from ingest.convert.base import Converted, Converter, load_converter, time_limit
+from ingest.fields.resolve import Resolver
 from ingest.ledger import Entry, now
 from ingest.metadata import coerce
 from ingest.plan import Task
@@ -32,6 +34,9 @@ from retrieve.schema import Document, FieldType, Metadata
 
 UNSETTLED_NS = 50_000_000
 """A file changed this recently may change again without its times showing it."""
+
+
+_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 
 
 class UnreadableError(InputError):
@@ -73,6 +78,7 @@ class Preparer:
         whole = max_tokens(settings)
         self._budget = ChunkBudget(settings.ingest.chunk_tokens, settings.ingest.chunk_overlap, whole)
         self._converters: dict[str, Converter] = {}
+        self._resolver = Resolver(settings.ingest)
 
     def prepare(self, task: Task) -> Prepared:
         """Read, convert and chunk a file.
@@ -95,13 +101,20 @@ class Preparer:
             modified=datetime.fromtimestamp(stamp.mtime_ns / 1e9, UTC),
             tenant=task.tenant,
             access=task.access,
+            words=count_words(converted.body),
+            origins=converted.origins,
         )
         return Prepared(document, spans, stamp, task.recipe, task.known, converted.notes)
 
     def _convert(self, kind: str, data: bytes, source: Source) -> Converted:
         if kind not in self._converters:
             self._converters[kind] = load_converter(kind, self._settings)
-        return convert(self._converters[kind], data, source)
+        return self._resolver.resolve(convert(self._converters[kind], data, source), source.path, kind)
+
+
+def count_words(body: str) -> int:
+    """How many words a body has; marks of markup are none."""
+    return sum(1 for _ in _WORD.finditer(body))
 
 
 def convert(converter: Converter, data: bytes, source: Source) -> Converted:

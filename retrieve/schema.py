@@ -29,6 +29,7 @@ RESERVED_FIELDS: Mapping[str, FieldType] = {
     "_dl.access": "keyword",
     "_dl.ordinal": "integer",
     "_dl.modified": "datetime",
+    "_dl.words": "integer",
 }
 """Our own fields that can be filtered on; they are indexed in every store."""
 
@@ -58,6 +59,10 @@ class Document:
     modified: datetime
     tenant: str | None = None
     access: tuple[str, ...] = ()
+    words: int = 0
+    """In the body."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Which extractor gave each field of the metadata."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ class Chunk:
             "modified": _plain(document.modified),
             "tenant": document.tenant,
             "access": list(document.access),
+            "words": document.words,
+            "origins": dict(document.origins),
         }
         return {**{key: _plain(value) for key, value in document.metadata.items()}, RESERVED: ours}
 
