@@ -89,5 +89,7 @@ def _outermost(path: str, folders: Sequence[str]) -> str | None:
 
 
 def _home(scope: Scope, homes: Sequence[str]) -> str:
-    own = scope.root or (str(Path(scope.base).parent) if scope.is_file else scope.base)
+    own = str(Path(scope.base).parent) if scope.is_file else scope.base
+    if scope.root is not None and is_within(scope.base, scope.root):
+        own = scope.root
     return _outermost(scope.base, homes) or own

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs.sections import IngestSettings
 from ingest.globs import any_glob
+from ingest.ignore import GIT, OWN, Rules, rules_above
 from ingest.sources import Failure, Key, Listing, Scope, Source, Stamp, display, relative
 
 
@@ -32,8 +33,9 @@ class Walk:
         self.scope, self.root, self.listing, self.found = scope, root, listing, found
         self.accepts, self.avoid = accepts, {str(folder) for folder in avoid}
         self.included, self.excluded = any_glob(settings.include), any_glob(settings.exclude)
+        self.ignore_files = (GIT, OWN) if settings.gitignore else (OWN,)
         self.taken: set[tuple[int, int]] = set()
-        self.links: list[str] = []
+        self.links: list[tuple[str, Rules]] = []
 
     def run(self) -> None:
         base = self.scope.base
@@ -43,16 +45,16 @@ class Walk:
             else:
                 self._fail(base, f"no converter for {Path(base).suffix or 'a name without a suffix'}")
             return
-        self._folder(base)
+        self._folder(base, rules_above(base, self.root, self.ignore_files))
         while self.links:
-            batch, self.links = sorted(self.links), []
-            for link in batch:
-                self._link(link)
+            batch, self.links = sorted(self.links, key=lambda link: link[0]), []
+            for link, rules in batch:
+                self._link(link, rules)
 
-    def _folder(self, path: str) -> None:
-        pending = [path]
+    def _folder(self, path: str, above: Rules) -> None:
+        pending = [(path, above)]
         while pending:
-            folder = pending.pop()
+            folder, rules = pending.pop()
             try:
                 status = os.stat(folder)  # noqa: PTH116 - strings in a hot loop
                 if (status.st_dev, status.st_ino) in self.taken:
@@ -63,19 +65,22 @@ class Walk:
                 self._fail(folder, f"cannot be listed: {error.strerror or error}")
                 continue
             self.taken.add((status.st_dev, status.st_ino))
+            if any(entry.name in self.ignore_files for entry in listed):
+                rules = rules.within(folder, self.ignore_files)
             for entry in listed:
-                if self._skips(entry.path, entry.name):
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if self._skips(entry.path, entry.name) or rules.ignores(entry.path, is_folder):
                     continue
                 if entry.is_symlink():
-                    self.links.append(entry.path)
-                elif entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
+                    self.links.append((entry.path, rules))
+                elif is_folder:
+                    pending.append((entry.path, rules))
                 else:
                     self._file(entry.path)
 
-    def _link(self, path: str) -> None:
+    def _link(self, path: str, rules: Rules) -> None:
         if Path(path).is_dir():
-            self._folder(path)
+            self._folder(path, rules)
         else:
             self._file(path, linked=True)
 
