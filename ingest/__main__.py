@@ -11,6 +11,7 @@ from configs.cli import Command, Context, run_main
 from configs.errors import ExitCode, InputError
 from configs.settings import Settings
 from ingest.export import export
+from ingest.given import expand
 from ingest.manage import describe, remove
 from ingest.pipeline import Sync
 from ingest.progress import Stages
@@ -25,6 +26,7 @@ EPILOG = """\
 examples:
   python -m ingest ./docs                        add what is new, update what changed, remove what is gone
   python -m ingest ./docs notes.md '../wiki/**/*.html'
+  git ls-files docs | python -m ingest -         paths from a list
   python -m ingest ./docs --convert-only --out converted
   python -m ingest status
   python -m ingest remove ./docs/old
@@ -38,12 +40,13 @@ def sync(context: Context) -> int:
     if args.convert_only != (args.out is not None):
         raise InputError("--convert-only and --out DIR go together")
     settings = _labelled(context.settings, args)
+    paths = expand(args.paths, sys.stdin.buffer.read)
     with Stages(context.console, quiet=args.json) as stages:
         if args.convert_only:
-            return _export(context, settings, stages)
+            return _export(context, paths, settings, stages)
         run = Sync(settings, open_store(settings), stages)
         try:
-            run.run(args.paths)
+            run.run(paths)
         except KeyboardInterrupt:
             context.note("interrupted: what was published stays; run it again to finish the rest")
             return ExitCode.INTERRUPTED
@@ -54,9 +57,9 @@ def sync(context: Context) -> int:
     return ExitCode.PARTIAL if run.report.failed else ExitCode.OK
 
 
-def _export(context: Context, settings: Settings, stages: Stages) -> int:
+def _export(context: Context, paths: Sequence[str], settings: Settings, stages: Stages) -> int:
     out = context.args.out
-    report = export(context.args.paths, out, settings, stages)
+    report = export(paths, out, settings, stages)
     documents, seconds = len(report.documents), report.seconds
     if context.args.json:
         failed = failures_json(report.failed)
@@ -122,7 +125,7 @@ def embed_anew(context: Context) -> int:
 
 
 def _sync_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or a glob in quotes")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, a glob in quotes, or - for a list on stdin")
     parser.add_argument("--tenant", metavar="NAME", help="tenant label of what this run ingests")
     parser.add_argument(
         "--access", action="append", metavar="LABEL", help="access label of what this run ingests; repeatable"

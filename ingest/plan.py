@@ -110,7 +110,7 @@ def make_plan(paths: Sequence[str], settings: Settings, ledger: Ledger, info: St
 
 def require_any(listing: Listing, paths: Sequence[str]) -> None:
     """Raise InputError when none of the paths given is there."""
-    if listing.missing == len(paths):
+    if paths and listing.missing == len(paths):
         raise InputError("; ".join(f"{failure.path}: {failure.error}" for failure in listing.failures))
 
 
