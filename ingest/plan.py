@@ -14,6 +14,8 @@ from configs.errors import InputError
 from configs.sections import IngestSettings
 from configs.settings import Settings
 from ingest.convert.kinds import converter_version, kind_of
+from ingest.convert.reader_lm.choice import reader_recipe
+from ingest.fields.recipe import fields_recipe
 from ingest.globs import any_glob
 from ingest.ledger import Entry, KnownFailure, Ledger
 from ingest.listing import list_sources
@@ -21,12 +23,8 @@ from ingest.sources import Failure, Key, Listing, Source, is_within
 from retrieve.schema import RESERVED_FIELDS, FieldType
 from retrieve.store.base import StoreInfo
 
-CHUNKER_VERSION = "2"
+CHUNKER_VERSION = "3"
 """Changes whenever the same body may be cut differently; documents are then chunked again."""
-
-
-FIELDS_VERSION = "1"
-"""Changes whenever the same conversion may get other metadata."""
 
 
 @dataclass(frozen=True)
@@ -117,17 +115,18 @@ def require_any(listing: Listing, paths: Sequence[str]) -> None:
 def recipe_of(kind: str, tenant: str | None, access: Sequence[str], settings: Settings) -> str:
     """A digest of all that decides, beside a file's bytes, what the store holds of it."""
     ingest = settings.ingest
-    parts = [
+    parts: list[object] = [
         converter_version(kind),
         CHUNKER_VERSION,
-        FIELDS_VERSION,
-        ingest.model_dump(include={"fields", "field_rules", "day_first", "detect_language"}),
+        *fields_recipe(settings),
         ingest.chunk_tokens,
         ingest.chunk_overlap,
         settings.models.embed,
         tenant,
         sorted(access),
     ]
+    if kind == "html" and (reader := reader_recipe(settings)) is not None:
+        parts.append(reader)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
