@@ -143,7 +143,7 @@ class IngestSettings(Section):
     field_rules: list[FieldRule]
     day_first: bool | None
     detect_language: bool
-    model_tokens: Annotated[int, Field(ge=64)]
+    model_characters: Annotated[int, Field(ge=200)]
     html: Literal["auto", "default", "reader-lm"]
     reader_tokens: Annotated[int, Field(ge=64)]
     reader_page_tokens: PositiveInt
