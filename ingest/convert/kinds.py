@@ -31,7 +31,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("markdown", (".md", ".markdown"), "markdown", "1", ("PyYAML",)),
-        Kind("html", (".html", ".htm", ".xhtml"), "html", "2", ("trafilatura",)),
+        Kind("html", (".html", ".htm", ".xhtml"), "html", "3", ("trafilatura",)),
         Kind("text", (".txt", ".text"), "text", "1", markup=False),
         Kind("pdf", (".pdf",), "pdf", "1", ("pypdfium2",), markup=False),
     )
