@@ -103,6 +103,7 @@ class Preparer:
             access=task.access,
             words=count_words(converted.body),
             origins=converted.origins,
+            regions=converted.regions,
         )
         return Prepared(document, spans, stamp, task.recipe, task.known, converted.notes)
 

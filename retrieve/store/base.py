@@ -54,7 +54,7 @@ class Record:
     def embedding_text(self) -> str:
         """See `Chunk.embedding_text`."""
         ours = self.payload[RESERVED]
-        return embedding_text(ours["section"], ours["text"])
+        return embedding_text(ours["section"], ours["text"], ours.get("header", ""))
 
 
 @dataclass(frozen=True)
