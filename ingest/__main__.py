@@ -11,7 +11,9 @@ from configs.cli import Command, Context, run_main
 from configs.errors import ExitCode, InputError
 from configs.settings import Settings
 from ingest.export import export
+from ingest.fields.statistics import field_statistics
 from ingest.given import expand
+from ingest.ledger import read_ledger
 from ingest.manage import describe, remove
 from ingest.pipeline import Sync
 from ingest.progress import Stages
@@ -82,14 +84,20 @@ def _labelled(settings: Settings, args: argparse.Namespace) -> Settings:
 
 def status(context: Context) -> int:
     """What the store holds."""
-    found = describe(open_store(context.settings))
+    store = open_store(context.settings)
+    found = describe(store)
+    statistics = field_statistics(store, read_ledger(store)) if context.args.fields else {}
+    if context.args.fields:
+        found["statistics"] = {name: told.to_json() for name, told in statistics.items()}
     if context.args.json:
         context.emit(found)
     context.say(f"{counted(found['documents'], 'document')}, {counted(found['chunks'], 'chunk')}")
     for root in found["roots"]:
         size = f"{counted(root['documents'], 'document')}, {counted(root['chunks'], 'chunk')}"
         context.say(f"  {root['path']}: {size}, last ingested {root['ingested']}")
-    if found["fields"]:
+    for name, told in statistics.items():
+        context.say(told.line(name, found["documents"]))
+    if found["fields"] and not statistics:
         context.say("fields: " + ", ".join(f"{name} ({kind})" for name, kind in found["fields"].items()))
     if found["failed"]:
         context.say(f"{len(found['failed'])} failed:")
@@ -134,13 +142,17 @@ def _sync_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="where --convert-only writes")
 
 
+def _status_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fields", action="store_true", help="the fields, with their values and ranges")
+
+
 def _remove_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or folder that was ingested")
 
 
 COMMANDS = (
     Command("sync", "bring the store in line with files", sync, _sync_arguments, epilog=EPILOG),
-    Command("status", "what the store holds", status),
+    Command("status", "what the store holds", status, _status_arguments),
     Command("reembed", "embed what is stored with the model that models.embed names", embed_anew),
     Command("remove", "take documents out of the store", take_out, _remove_arguments),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from configs.errors import InputError
 from configs.settings import Settings
+from ingest.fields.cache import forget_answers
 from ingest.ledger import Entry, KnownFailure, Ledger, LedgerChanges, apply_changes, read_ledger
 from ingest.report import Report
 from ingest.sources import Failure, absolute, display, is_within
@@ -64,6 +65,7 @@ def remove(paths: Sequence[str], settings: Settings, store: Store) -> Report:
         )
         apply_changes(writer.side, changes)
         writer.commit()
+    forget_answers(settings, store)
     report.deleted = len(entries)
     return report
 

@@ -15,6 +15,7 @@ from configs.errors import InputError, StoreError
 from configs.sections import IngestSettings
 from configs.settings import Settings
 from ingest.chunk import make_chunks
+from ingest.fields.cache import forget_answers
 from ingest.fields.values import with_declared
 from ingest.ledger import Entry, KnownFailure, LedgerChanges, apply_changes, read_ledger
 from ingest.plan import Plan, Task, conflicts, make_plan
@@ -60,6 +61,7 @@ class Sync:
             try:
                 if not plan.is_idle():
                     self._carry_out(plan)
+                    forget_answers(self._settings, self._store)
                 if not self._store.info().settled:  # a run that died has left it so, or one is at work
                     with contextlib.suppress(StoreError):
                         self._store.settle(wait_s=0)
@@ -102,13 +104,26 @@ class Sync:
             self._stages.stage("converting", len(plan.tasks), "files")
             preparer = Preparer(self._settings)
             self._convert(plan.tasks, preparer, spool, failures, fields)
+            self._ask(spool, fields)
             merged = with_declared(merge_fields(*fields), self._settings.ingest.fields)
             stale = [task for task in plan.unchanged if task.known and conflicts(task.known, merged)]
             if stale:
                 self._stages.stage("converting again for a field's new type", len(stale), "files")
                 self._convert(stale, preparer, spool, failures, fields)
+                self._ask(spool, fields)
                 self.report.unchanged -= len(stale)
         return failures, with_declared(merge_fields(*fields), self._settings.ingest.fields)
+
+    def _ask(self, spool: Spool, fields: list[dict[str, FieldType]]) -> None:
+        """Let the chat model read the fields that ask for it out of what was just converted."""
+        if not any(field.model for field in self._settings.ingest.fields.values()):
+            return
+        from ingest.fields.model import reading
+
+        self._stages.stage("reading fields of", spool.documents, "documents")
+        with reading(self._settings, self._stages) as read:
+            spool.rewrite(read, self._settings.generate.max_running)
+        fields[:] = [merge_fields(*fields, *(prepared.entry().fields for prepared in spool))]
 
     def _convert(
         self,

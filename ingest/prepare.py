@@ -13,7 +13,7 @@ import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -159,6 +159,8 @@ class Spool:
         # An empty name is SQLite's private database, in a file it unlinks at once.
         self._db = sqlite3.connect("")
         self._db.execute("CREATE TABLE spool (item BLOB)")
+        self._rewritten = 0
+        """The last row that `rewrite` changed."""
         self.documents = 0
         self.chunks = 0
         self.hashes: set[str] = set()
@@ -184,6 +186,22 @@ class Spool:
         self.documents += 1
         self.hashes.add(prepared.document.content_hash)
         self.chunks += len(prepared.spans)
+
+    def rewrite(self, change: Callable[[list[Prepared]], list[Prepared]], size: int) -> None:
+        """Put changed documents in the place of those that came since the last time, ``size`` at a time."""
+        while True:
+            rows = self._db.execute(
+                "SELECT rowid, item FROM spool WHERE rowid > ? ORDER BY rowid LIMIT ?",
+                (self._rewritten, size),
+            ).fetchall()
+            if not rows:
+                return
+            changed = change([cast(Prepared, pickle.loads(item)) for _, item in rows])
+            self._db.executemany(
+                "UPDATE spool SET item = ? WHERE rowid = ?",
+                [(pickle.dumps(item), row) for item, (row, _) in zip(changed, rows, strict=True)],
+            )
+            self._rewritten = rows[-1][0]
 
     def __iter__(self) -> Iterator[Prepared]:
         with closing(self._db.execute("SELECT item FROM spool ORDER BY rowid")) as rows:

@@ -7,11 +7,22 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from configs.settings import Settings
+from ingest.ledger import read_ledger
+from retrieve.store.base import Store
+
 FILE = "fields.sqlite"
 _WAIT_S = 30.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, source TEXT, answer TEXT) WITHOUT ROWID
 """
+
+
+def forget_answers(settings: Settings, store: Store) -> None:
+    """Forget what was answered about files that are not in the store."""
+    cache = AnswerCache(settings.home / FILE)
+    if cache.exists():
+        cache.keep({entry.hash for entry in read_ledger(store).documents.values()})
 
 
 class AnswerCache:
@@ -22,6 +33,10 @@ class AnswerCache:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def exists(self) -> bool:
+        """Whether anything was ever answered."""
+        return self._path.exists()
 
     def get(self, key: str) -> str | None:
         """The answer, if there was one."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from configs.errors import InputError
@@ -22,6 +23,8 @@ from ingest.fields.excerpt import excerpt
 from ingest.fields.resolve import Resolver
 from ingest.fields.spelling import Spelling, UnfitError
 from ingest.fields.values import FieldSpec, fit, shown
+from ingest.prepare import Prepared
+from ingest.progress import Stages
 from retrieve.schema import Metadata, Scalar
 from retrieve.self_query.model_reader import ChatModel
 
@@ -69,6 +72,40 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
+@contextmanager
+def reading(
+    settings: Settings, stages: Stages, chat: ChatModel | None = None
+) -> Iterator[Callable[[list[Prepared]], list[Prepared]]]:
+    """What completes prepared documents, while it is needed."""
+    extractor = ModelExtractor(settings, chat)
+
+    def read(batch: list[Prepared]) -> list[Prepared]:
+        subjects = [Subject(p.document.body, p.document.metadata, p.document.content_hash) for p in batch]
+        stages.show(batch[0].document.path)
+        found = extractor.extract(subjects)
+        for prepared, told in zip(batch, found, strict=True):
+            for note in told.notes:
+                stages.note(f"note: {prepared.document.path}: {note}")
+        stages.advance(len(batch))
+        return [_completed(prepared, told) for prepared, told in zip(batch, found, strict=True)]
+
+    try:
+        yield read
+    finally:
+        extractor.close()
+
+
+def _completed(prepared: Prepared, found: Found) -> Prepared:
+    document = prepared.document
+    given = dict.fromkeys(found.metadata, ORIGIN)
+    known = replace(
+        document,
+        metadata={**document.metadata, **found.metadata},
+        origins={**document.origins, **given},
+    )
+    return replace(prepared, document=known)
+
+
 class ModelExtractor:
     """Asks the chat model for the fields that name a question; loads it when it is first needed."""
 
@@ -79,11 +116,6 @@ class ModelExtractor:
         self._resolver = Resolver(settings.ingest)
         self._cache = AnswerCache(settings.home / FILE)
         self._given, self._chat = chat, chat
-
-    @property
-    def active(self) -> bool:
-        """Whether there is anything to ask."""
-        return bool(self._questions)
 
     def extract(self, subjects: Sequence[Subject]) -> list[Found]:
         """What the model finds in each document, for fields that it does not have yet.
@@ -110,10 +142,6 @@ class ModelExtractor:
         for (at, name), answer in answers.items():
             found[at][name] = answer
         return [self._checked(subject, said) for subject, said in zip(subjects, found, strict=True)]
-
-    def keep(self, sources: Collection[str]) -> None:
-        """Forget what was answered about files other than these (digests of their bytes)."""
-        self._cache.keep(sources)
 
     def close(self) -> None:
         """Stop the model, if it was opened here."""
