@@ -50,6 +50,7 @@ class Quote(_Record):
     quote: str
     start: int
     end: int
+    page: int | None = None
 
 
 class Source(_Record):
@@ -60,6 +61,7 @@ class Source(_Record):
     section: tuple[str, ...]
     text: str
     start: int
+    header: str = ""
 
 
 class Figures(_Record):
@@ -94,7 +96,7 @@ class Turn(_Record):
     def finished(self, answer: Answer) -> Turn:
         """The turn once the answer is whole."""
         quotes = tuple(
-            Quote(marker=item.marker, quote=item.quote, start=item.start, end=item.end)
+            Quote(marker=item.marker, quote=item.quote, start=item.start, end=item.end, page=item.page)
             for item in answer.citations
         )
         stats = answer.stats
@@ -275,4 +277,5 @@ def _source(passage: Passage) -> Source:
         section=passage.section,
         text=passage.text,
         start=passage.start,
+        header=passage.header,
     )

@@ -84,20 +84,22 @@ def sources_html(turn: Turn, key: str) -> str:
 
 def _card(source: Source, marker: int, quotes: Sequence[Quote], key: str) -> str:
     spans = _merged((quote.start - source.start, quote.end - source.start) for quote in quotes)
-    where = " › ".join(source.section)
+    pages = sorted({quote.page for quote in quotes if quote.page is not None})
+    where = " › ".join((*source.section, *(f"page {page}" for page in pages)))
     section = f'<span class="dl-section">{escape(where)}</span>' if where else ""
     return (
         f'<article class="dl-card" id="{escape(key)}-{marker}">'
         f'<header><span class="dl-badge">{marker}</span>'
         f'<span class="dl-document">{escape(source.document)}</span>{section}</header>'
-        f"{passage_html(source.text, spans)}</article>"
+        f"{passage_html(source.text, spans, source.header)}</article>"
     )
 
 
-def passage_html(text: str, spans: Sequence[Span]) -> str:
+def passage_html(text: str, spans: Sequence[Span], header: str = "") -> str:
     """A passage with its quotes marked; what lies far from them is folded away.
 
     Args:
+        header: header rows of the table that the passage begins in.
         spans: sorted and disjoint, in code points of ``text``; those outside it are cut off.
     """
     spans = [(max(0, start), min(end, len(text))) for start, end in spans]
@@ -105,15 +107,16 @@ def passage_html(text: str, spans: Sequence[Span]) -> str:
     first, last = (spans[0][0], spans[-1][1]) if spans else (0, 0)
     start = _word_start(text, first - _CONTEXT)
     end = _word_end(text, last + (_CONTEXT if spans else 2 * _CONTEXT))
+    above = f"{escape(header)}\n" if header else ""
     excerpt = _marked(text, spans, start, end)
     if start == 0 and end == len(text):
-        return f'<blockquote class="dl-passage">{excerpt}</blockquote>'
-    before, after = ("… " if start else ""), (" …" if end < len(text) else "")
+        return f'<blockquote class="dl-passage">{above}{excerpt}</blockquote>'
+    before, after = above + ("… " if start else ""), (" …" if end < len(text) else "")
     whole = _marked(text, spans, 0, len(text))
     return (
         f'<blockquote class="dl-passage">{before}{excerpt}{after}</blockquote>'
         f'<details class="dl-whole"><summary>Whole passage</summary>'
-        f'<blockquote class="dl-passage">{whole}</blockquote></details>'
+        f'<blockquote class="dl-passage">{above}{whole}</blockquote></details>'
     )
 
 

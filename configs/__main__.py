@@ -84,6 +84,8 @@ def _models_in_use(settings: Settings) -> list[Model]:
     roles: dict[Role, str] = {"answer": settings.models.answer, "embed": settings.models.embed}
     if settings.models.rerank is not None:
         roles["rerank"] = settings.models.rerank
+    if settings.models.reader is not None:
+        roles["convert"] = settings.models.reader
     for role, name in roles.items():
         if is_folder_name(name):
             model_path(name, settings, role=role)

@@ -47,6 +47,7 @@ class Model(Section):
     licence: str
     non_commercial: bool = False
     gated: bool = False
+    instruction: str | None = None
     wheel: Wheel | None = None
 
     def label(self) -> str:
@@ -163,7 +164,8 @@ def _own_folder(name: str, role: Role) -> Path:
     folder = Path(name).expanduser().absolute()
     problem = find_problem(folder)
     if problem:
-        raise ModelError(f"models.{role}: {folder} {problem}")
+        setting = "reader" if role == "convert" else role
+        raise ModelError(f"models.{setting}: {folder} {problem}")
     return folder
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -25,6 +26,10 @@ Weights = Annotated[
 """Of the dense and of the BM25 search."""
 
 
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
+"""A field's name in a path template."""
+
+
 class Section(BaseModel):
     """A group of settings; immutable, and a key it does not know is an error."""
 
@@ -36,6 +41,7 @@ class ModelSettings(Section):
     draft: str | None
     embed: str
     rerank: str | None
+    reader: str | None
     allow_download: bool
 
 
@@ -61,6 +67,67 @@ class LabelRule(Section):
     access: list[str] = []
 
 
+def _not_reserved(name: str) -> str:
+    if name == "_dl" or name.startswith("_dl."):
+        raise ValueError("names that begin with _dl are Draftline's own")
+    return name
+
+
+def _is_pattern(text: str | None) -> str | None:
+    import regex  # only where somebody has rules
+
+    try:
+        compiled = regex.compile(text) if text is not None else None
+    except regex.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    if compiled is not None and not compiled.groupindex:
+        raise ValueError("it has no named group, so it gives no field")
+    for name in compiled.groupindex if compiled else ():
+        _not_reserved(name)
+    return text
+
+
+def _is_template(text: str | None) -> str | None:
+    names = PLACEHOLDER.findall(text or "")
+    if len(set(names)) < len(names):
+        raise ValueError("it names a field twice")
+    for name in names:
+        _not_reserved(name)
+    return text
+
+
+FieldName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_not_reserved)]
+
+
+class FieldSettings(Section):
+    """What an owner declares about a metadata field of documents."""
+
+    type: Literal["keyword", "integer", "float", "bool", "datetime", "language"] | None = None
+    unit: str | None = None
+    also: list[str] = []
+    values: list[str] = []
+    model: str | None = None
+
+
+class FieldRule(Section):
+    """Fields that come out of a document's path, or out of its text by a pattern."""
+
+    path: Annotated[str | None, AfterValidator(_is_template)] = None
+    pattern: Annotated[str | None, AfterValidator(_is_pattern)] = None
+    within: str = "body"
+    all: bool = False
+    put: dict[FieldName, str | int | float | bool] = {}
+    fallback: bool = False
+
+    @model_validator(mode="after")
+    def _gives_something(self) -> FieldRule:
+        if self.path is None and self.pattern is None:
+            raise ValueError("it needs a path or a pattern")
+        if self.pattern is None and not self.put and not PLACEHOLDER.search(self.path or ""):
+            raise ValueError("it gives no field: name one in the path as {field}, or under put")
+        return self
+
+
 class IngestSettings(Section):
     lock_wait_s: Annotated[float, Field(ge=0)]
     max_file_mb: PositiveFloat
@@ -74,8 +141,30 @@ class IngestSettings(Section):
     tenant: str | None
     access: list[str]
     rules: list[LabelRule]
+    fields: dict[FieldName, FieldSettings]
+    field_rules: list[FieldRule]
+    day_first: bool | None
+    detect_language: bool
+    model_characters: Annotated[int, Field(ge=200)]
+    html: Literal["auto", "default", "reader-lm"]
+    reader_tokens: Annotated[int, Field(ge=64)]
+    reader_page_tokens: PositiveInt
+    reader_penalty: Annotated[float, Field(ge=1, le=2)]
+    reader_max_ratio: Annotated[float, Field(gt=0, le=4)]
+    reader_max_invented: Share
     include: list[str]
     exclude: list[str]
+    gitignore: bool
+    archive_files: PositiveInt
+    archive_mb: PositiveFloat
+    archive_ratio: PositiveFloat
+    archive_depth: PositiveInt
+    crawl_depth: Annotated[int, Field(ge=0)]
+    crawl_pages: PositiveInt
+    crawl_delay_s: Annotated[float, Field(ge=0)]
+    crawl_timeout_s: PositiveFloat
+    crawl_private: bool
+    watch_crawl_s: PositiveFloat | None
 
 
 class FieldHint(Section):

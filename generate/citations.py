@@ -38,9 +38,12 @@ class Citation:
     quote: str
     start: int
     end: int
+    page: int | None = None
+    """Of the original file, where it has pages: the one on which the quote begins."""
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """The form that ``--json`` prints; without what is not known."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 class Annotator:
@@ -142,6 +145,7 @@ class Annotator:
             quote=passage.text[quote.start : quote.end],
             start=passage.start + quote.start,
             end=passage.start + quote.end,
+            page=passage.page_at(passage.start + quote.start),
         )
         if citation not in self.citations:
             self.citations.append(citation)

@@ -112,7 +112,8 @@ class PromptBuilder:
         content = self._plain("Passages:\n\n")
         for number, (passage, tokens) in enumerate(zip(passages, tokenized, strict=False), start=1):
             title = " > ".join((passage.document, *passage.section))
-            content += [*self._plain(f"[{number}] {title}\n"), *tokens.ids, *self._plain("\n\n")]
+            above = f"[{number}] {title}\n" + (f"{passage.header}\n" if passage.header else "")
+            content += [*self._plain(above), *tokens.ids, *self._plain("\n\n")]
         content += self._plain(f"Question: {question}")
         return self._chat([*messages, ("user", content)])
 

@@ -11,6 +11,9 @@ from configs.cli import Command, Context, run_main
 from configs.errors import ExitCode, InputError
 from configs.settings import Settings
 from ingest.export import export
+from ingest.fields.statistics import field_statistics
+from ingest.given import expand
+from ingest.ledger import read_ledger
 from ingest.manage import describe, remove
 from ingest.pipeline import Sync
 from ingest.progress import Stages
@@ -25,6 +28,7 @@ EPILOG = """\
 examples:
   python -m ingest ./docs                        add what is new, update what changed, remove what is gone
   python -m ingest ./docs notes.md '../wiki/**/*.html'
+  git ls-files docs | python -m ingest -         paths from a list
   python -m ingest ./docs --convert-only --out converted
   python -m ingest status
   python -m ingest remove ./docs/old
@@ -38,12 +42,13 @@ def sync(context: Context) -> int:
     if args.convert_only != (args.out is not None):
         raise InputError("--convert-only and --out DIR go together")
     settings = _labelled(context.settings, args)
+    paths = expand(args.paths, sys.stdin.buffer.read)
     with Stages(context.console, quiet=args.json) as stages:
         if args.convert_only:
-            return _export(context, settings, stages)
+            return _export(context, paths, settings, stages)
         run = Sync(settings, open_store(settings), stages)
         try:
-            run.run(args.paths)
+            run.run(paths)
         except KeyboardInterrupt:
             context.note("interrupted: what was published stays; run it again to finish the rest")
             return ExitCode.INTERRUPTED
@@ -54,9 +59,9 @@ def sync(context: Context) -> int:
     return ExitCode.PARTIAL if run.report.failed else ExitCode.OK
 
 
-def _export(context: Context, settings: Settings, stages: Stages) -> int:
+def _export(context: Context, paths: Sequence[str], settings: Settings, stages: Stages) -> int:
     out = context.args.out
-    report = export(context.args.paths, out, settings, stages)
+    report = export(paths, out, settings, stages)
     documents, seconds = len(report.documents), report.seconds
     if context.args.json:
         failed = failures_json(report.failed)
@@ -79,14 +84,20 @@ def _labelled(settings: Settings, args: argparse.Namespace) -> Settings:
 
 def status(context: Context) -> int:
     """What the store holds."""
-    found = describe(open_store(context.settings))
+    store = open_store(context.settings)
+    found = describe(store)
+    statistics = field_statistics(store, read_ledger(store)) if context.args.fields else {}
+    if context.args.fields:
+        found["statistics"] = {name: told.to_json() for name, told in statistics.items()}
     if context.args.json:
         context.emit(found)
     context.say(f"{counted(found['documents'], 'document')}, {counted(found['chunks'], 'chunk')}")
     for root in found["roots"]:
         size = f"{counted(root['documents'], 'document')}, {counted(root['chunks'], 'chunk')}"
         context.say(f"  {root['path']}: {size}, last ingested {root['ingested']}")
-    if found["fields"]:
+    for name, told in statistics.items():
+        context.say(told.line(name, found["documents"]))
+    if found["fields"] and not statistics:
         context.say("fields: " + ", ".join(f"{name} ({kind})" for name, kind in found["fields"].items()))
     if found["failed"]:
         context.say(f"{len(found['failed'])} failed:")
@@ -122,7 +133,12 @@ def embed_anew(context: Context) -> int:
 
 
 def _sync_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or a glob in quotes")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a file, a folder, a glob in quotes, or - for a list on stdin",
+    )
     parser.add_argument("--tenant", metavar="NAME", help="tenant label of what this run ingests")
     parser.add_argument(
         "--access", action="append", metavar="LABEL", help="access label of what this run ingests; repeatable"
@@ -131,13 +147,17 @@ def _sync_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="where --convert-only writes")
 
 
+def _status_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fields", action="store_true", help="the fields, with their values and ranges")
+
+
 def _remove_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or folder that was ingested")
 
 
 COMMANDS = (
     Command("sync", "bring the store in line with files", sync, _sync_arguments, epilog=EPILOG),
-    Command("status", "what the store holds", status),
+    Command("status", "what the store holds", status, _status_arguments),
     Command("reembed", "embed what is stored with the model that models.embed names", embed_anew),
     Command("remove", "take documents out of the store", take_out, _remove_arguments),
 )

@@ -3,50 +3,37 @@
 It knows markdown's blocks and the embedder's tokenizer; it knows nothing of files or stores.
 
 A body becomes sections (headings with what follows them), long sections are cut at the best boundary
-that fits, short ones are merged with their neighbours, and every chunk is a plain slice of the body.
+that fits, short ones are merged with their neighbours, and every chunk is a plain slice of the body. What
+a chunk needs from elsewhere, the header of the table whose rows it begins with, is kept beside its text.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 from ingest.blocks import Block, markdown_blocks, text_blocks
+from ingest.boundaries import BOUNDARIES, WORD, Range, split_after, split_at
 from ingest.convert.kinds import KINDS
-from ingest.tokens import Tokenizer, TokenRuler, count_tokens
+from ingest.regions import RegionIndex
+from ingest.sizes import ChunkBudget as ChunkBudget
+from ingest.sizes import Path, Sizes
+from ingest.tokens import Tokenizer
 from retrieve.schema import Chunk, Document
 
 NAMESPACE = uuid.UUID("6b1f0a52-93c4-5d0e-8a77-3f2d9c41e6b8")
 TINY = 4
 """A chunk below this part (a quarter) of the budget joins a neighbour that has room."""
-PATH_SHARE = 4
-"""The section path may take this part (a quarter) of what the embedder reads."""
+INTRO_SHARE = 4
+"""What leads to a list or stands above a table may take this part (a quarter) of it to stay with it."""
+INTRO_END = 16
+"""Code points at the end of a paragraph in which a colon is looked for."""
 
-_EMPTY_LINE, _LINE, _WORD = re.compile(r"\n[^\S\n]*\n\s*"), re.compile(r"\n"), re.compile(r"\s+")
-_SENTENCE = re.compile(r"""(?<=[.!?…])["'”’)\]]*\s+|(?<=[。！？])""")
-_BOUNDARIES = {
-    "heading": (_SENTENCE, _WORD),
-    "prose": (_EMPTY_LINE, _SENTENCE, _LINE, _WORD),
-    "lines": (_EMPTY_LINE, _LINE, _SENTENCE, _WORD),
-}
-
-Range = tuple[int, int]
-Path = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ChunkBudget:
-    """How large a chunk may be, in the embedder's tokens."""
-
-    text: int
-    """Of a chunk's own text."""
-    overlap: int
-    """Of the text before it in the same section that it repeats."""
-    whole: int
-    """Of section path and text together, with special tokens: what the embedder reads."""
+_EMPTY_START = re.compile(r"\s*\n")
 
 
 @dataclass(frozen=True)
@@ -56,6 +43,10 @@ class Span:
     start: int
     end: int
     section: Path = ()
+    parent: Range = (0, 0)
+    """The section that it lies in, from the heading to the next one; of a chunk of several, all of them."""
+    header: Range | None = None
+    """The header rows of the table in which it begins, where it begins below them."""
 
 
 def document_id(root: str, path: str) -> str:
@@ -67,11 +58,15 @@ def make_chunks(document: Document, spans: Iterable[Span]) -> Iterator[Chunk]:
     """The chunks that lie at these spans."""
     namespace = uuid.UUID(document.id)
     end: int | None = None
+    regions = RegionIndex(document.regions)
     for ordinal, span in enumerate(spans):
         identity = str(uuid.uuid5(namespace, f"{document.content_hash}:{ordinal}"))
         text = document.body[span.start : span.end]
         gap = "" if end is None else document.body[end : span.start]
-        yield Chunk(identity, document, ordinal, text, span.start, span.end, span.section, gap)
+        header = document.body[slice(*span.header)].rstrip() if span.header else ""
+        where = regions.within(span.start, span.end)
+        place = (identity, document, ordinal, text, span.start, span.end, span.section, gap)
+        yield Chunk(*place, span.parent, header, where)
         end = span.end
 
 
@@ -82,77 +77,70 @@ def chunk_body(body: str, kind: str, budget: ChunkBudget, tokenizer: Tokenizer) 
         kind: the document's type; those without markup have only paragraphs.
     """
     blocks = markdown_blocks(body) if KINDS[kind].markup else text_blocks(body)
-    return _Chunker(body, budget, tokenizer).run(list(blocks))
+    found = list(blocks)
+    return _Chunker(body, found, Sizes(body, found, budget, tokenizer)).run()
 
 
 class _Chunker:
-    def __init__(self, body: str, budget: ChunkBudget, tokenizer: Tokenizer) -> None:
-        self.body, self.budget, self.tokenizer = body, budget, tokenizer
-        self.ruler = TokenRuler(body, tokenizer)
-        self.special = count_tokens([""], tokenizer, special=True)[0]
-        self.rooms: dict[Path, int] = {}
+    def __init__(self, body: str, blocks: Sequence[Block], sizes: Sizes) -> None:
+        self.body, self.blocks, self.sizes, self.budget = body, blocks, sizes, sizes.budget
 
-    def run(self, blocks: Sequence[Block]) -> list[Span]:
+    def run(self) -> list[Span]:
         spans = []
-        for path, section in _sections(blocks):
-            section_path = self.fit_path(path)
-            limit = self.room(section_path)
+        for path, section in _sections(self.blocks):
+            section_path = self.sizes.fit_path(path)
+            limit = self.sizes.room(section_path)
+            parent = self.without_space((section[0].start, section[-1].end))
             for start, end in self.pack(self.atoms(section, limit), limit):
-                spans.append(Span(start, end, section_path))
+                spans.append(Span(start, end, section_path, parent))
         merged = self.merged([self.trimmed(span) for span in spans])
-        return self.overlapped([exact for span in merged for exact in self.exact(span)])
-
-    def size(self, span: Range) -> int:
-        return self.ruler.size(*span)
-
-    def room(self, path: Path) -> int:
-        """Tokens that the text of a chunk under this path may have."""
-        if path not in self.rooms:
-            taken = count_tokens([" > ".join(path)], self.tokenizer, special=False)[0] + self.special
-            room = min(self.budget.text, self.budget.whole - taken)
-            self.rooms[path] = max(1, room - min(self.budget.overlap, room // 2))
-        return self.rooms[path]
-
-    def fit_path(self, path: Path) -> Path:
-        """The path's innermost headings that fit; a heading that is longer alone is cut short."""
-        limit = self.budget.whole // PATH_SHARE
-        while path and count_tokens([" > ".join(path)], self.tokenizer, special=False)[0] > limit:
-            innermost = path[-1]
-            path = path[1:] or tuple(filter(None, [innermost[: len(innermost) // 2].rstrip()]))
-        return path
+        whole = self.overlapped([exact for span in merged for exact in self.exact(span)])
+        return [replace(span, header=self.sizes.header(span.start)) for span in whole]
 
     def atoms(self, section: Sequence[Block], limit: int) -> list[Range]:
-        """The section in pieces that fit, cut no further than needed; a heading stays with what follows."""
+        """The section in pieces that fit, cut no further than needed; what leads to a block stays with it."""
         atoms: list[Range] = []
         lead: int | None = None
-        for block in section:
+        for block, following in zip(section, [*section[1:], None], strict=True):
             start = block.start if lead is None else lead
-            head = self.size((start, block.end)) if block.kind == "heading" else 0
-            if block.kind == "heading" and head <= limit // 2 and block is not section[-1]:
+            lead = None
+            if following is not None and self.leads(start, block, following, limit):
                 lead = start
-            elif self.size((start, block.end)) <= limit:
+            elif self.sizes.size((start, block.end)) <= limit:
                 atoms.append((start, block.end))
-                lead = None
             else:
-                left = limit - (self.size((start, block.start)) if start < block.start else 0)
-                first, *rest = self.cut((block.start, block.end), block.kind, left)
+                left = limit - (self.sizes.size((start, block.start)) if start < block.start else 0)
+                first, *rest = self.cut((block.start, block.end), block, left)
                 atoms += [(start, first[1]), *rest]
-                lead = None
         return atoms
 
-    def cut(self, span: Range, kind: str, limit: int) -> list[Range]:
-        """A block in pieces that fit: at its kind's best boundaries, then at worse ones, then anywhere."""
+    def leads(self, start: int, block: Block, following: Block, limit: int) -> bool:
+        """Whether a block belongs to the one after it: a heading, a caption, words that end in a colon."""
+        size = self.sizes.size((start, block.end))
+        if block.kind == "heading":
+            return size <= limit // 2
+        short = block.kind == "prose" and size <= limit // INTRO_SHARE
+        ending = self.body[max(block.start, block.end - INTRO_END) : block.end].rstrip() if short else ""
+        return short and (following.kind == "table" or ending.endswith((":", "\uff1a")))
+
+    def cut(self, span: Range, block: Block, limit: int) -> list[Range]:
+        """A block in pieces that fit: between its parts, at its kind's boundaries, then anywhere."""
+        limit = max(1, limit - self.sizes.headers.get(block.start, 0))
+        splits: list[Callable[[Range], list[Range]]] = [
+            *(partial(split_at, marks) for marks in block.parts),
+            *(partial(split_after, boundary, self.body) for boundary in BOUNDARIES[block.kind]),
+        ]
         pieces = [span]
-        for boundary in _BOUNDARIES[kind]:
+        for split in splits:
             pieces = [
                 part
                 for piece in pieces
-                for part in ([piece] if self.size(piece) <= limit else _split(self.body, piece, boundary))
+                for part in ([piece] if self.sizes.size(piece) <= limit else split(piece))
             ]
         return [part for piece in pieces for part in self.halved(piece, limit)]
 
     def halved(self, span: Range, limit: int) -> Iterator[Range]:
-        if self.size(span) <= limit or span[1] - span[0] <= 1:
+        if self.sizes.size(span) <= limit or span[1] - span[0] <= 1:
             yield span
             return
         middle = (span[0] + span[1]) // 2
@@ -163,24 +151,26 @@ class _Chunker:
         """Put atoms together up to the limit, in chunks of about equal size."""
         if not atoms:
             return
-        total = self.size((atoms[0][0], atoms[-1][1]))
-        target = total / -(-total // limit) if total else limit
+        total = self.sizes.size((atoms[0][0], atoms[-1][1]))
+        room = max(1, limit - max(self.sizes.head(start) for start, _ in atoms))
+        target = total / -(-total // room) if total else limit
         start, end = atoms[0]
         for atom in atoms[1:]:
-            if self.size((start, atom[1])) > limit or self.size((start, end)) >= target:
+            if self.sizes.cost((start, atom[1])) > limit or self.sizes.size((start, end)) >= target:
                 yield (start, end)
                 start = atom[0]
             end = atom[1]
         yield (start, end)
 
     def trimmed(self, span: Span) -> Span:
+        start, end = self.without_space((span.start, span.end))
+        return replace(span, start=start, end=end)
+
+    def without_space(self, span: Range) -> Range:
         """Without white space at the end and empty lines at the start."""
-        text = self.body[span.start : span.end]
-        start = span.start
-        indent = re.match(r"\s*\n", text)
-        if indent is not None:
-            start += indent.end()
-        return Span(start, span.start + len(text.rstrip()), span.section)
+        text = self.body[slice(*span)]
+        indent = _EMPTY_START.match(text)
+        return span[0] + (indent.end() if indent else 0), span[0] + len(text.rstrip())
 
     def merged(self, spans: Iterable[Span]) -> list[Span]:
         """Neighbours of which one is tiny become one, under the headings that they share."""
@@ -200,28 +190,22 @@ class _Chunker:
         near = len(shared) >= max(1, min(len(a.section), len(b.section)) - 1)
         if not near and max(len(a.section), len(b.section)) > 1:
             return None
-        if min(self.size((a.start, a.end)), self.size((b.start, b.end))) >= tiny:
+        if min(self.sizes.size((a.start, a.end)), self.sizes.size((b.start, b.end))) >= tiny:
             return None
-        return Span(a.start, b.end, shared) if self.size((a.start, b.end)) <= self.room(shared) else None
+        if self.sizes.cost((a.start, b.end)) > self.sizes.room(shared):
+            return None
+        return Span(a.start, b.end, shared, (a.parent[0], b.parent[1]))
 
     def exact(self, span: Span) -> Iterator[Span]:
         """The span, cut further where the tokens of the very text that is embedded are too many."""
-        if span.end - span.start <= 1 or self.fits(span):
+        if span.end - span.start <= 1 or self.sizes.fits((span.start, span.end), span.section):
             yield span
             return
-        half = max(1, self.size((span.start, span.end)) // 2)
-        for start, end in self.cut((span.start, span.end), "prose", half):
-            piece = self.trimmed(Span(start, end, span.section))
+        half = max(1, self.sizes.size((span.start, span.end)) // 2)
+        for start, end in self.cut((span.start, span.end), self.sizes.block_at(span.start), half):
+            piece = self.trimmed(replace(span, start=start, end=end))
             if piece.start < piece.end:
                 yield from self.exact(piece)
-
-    def fits(self, span: Span) -> bool:
-        text = self.body[span.start : span.end]
-        whole = "\n".join((" > ".join(span.section), text)) if span.section else text
-        return (
-            count_tokens([text], self.tokenizer, special=False)[0] <= self.budget.text
-            and count_tokens([whole], self.tokenizer, special=True)[0] <= self.budget.whole
-        )
 
     def overlapped(self, spans: Sequence[Span]) -> list[Span]:
         """Each chunk begins with the last words of the one before it, where they share a section."""
@@ -230,14 +214,14 @@ class _Chunker:
         return [spans[0], *(self.extended(span, before) for before, span in pairwise(spans))]
 
     def extended(self, span: Span, before: Span) -> Span:
-        if before.section != span.section:
+        if before.section != span.section or self.sizes.head(span.start):
             return span
-        words = _WORD.finditer(self.body, before.start, span.start)
-        starts = [word.end() for word in words]
-        start = next((s for s in starts if self.size((s, span.start)) <= self.budget.overlap), span.start)
-        wider = Span(start, span.end, span.section)
-        repeated = count_tokens([self.body[start : span.start]], self.tokenizer, special=False)[0]
-        return wider if repeated <= self.budget.overlap and self.fits(wider) else span
+        size, most = self.sizes.size, self.budget.overlap
+        starts = (word.end() for word in WORD.finditer(self.body, before.start, span.start))
+        start = next((s for s in starts if size((s, span.start)) <= most), span.start)
+        repeated = self.sizes.exactly(self.body[start : span.start])
+        fits = repeated <= most and self.sizes.fits((start, span.end), span.section)
+        return replace(span, start=start) if fits else span
 
 
 def _sections(blocks: Iterable[Block]) -> Iterator[tuple[Path, list[Block]]]:
@@ -257,11 +241,6 @@ def _sections(blocks: Iterable[Block]) -> Iterator[tuple[Path, list[Block]]]:
 
 def _path(stack: Iterable[Block]) -> Path:
     return tuple(heading.title for heading in stack if heading.title)
-
-
-def _split(body: str, span: Range, boundary: re.Pattern[str]) -> list[Range]:
-    cuts = [span[0], *(match.end() for match in boundary.finditer(body, *span)), span[1]]
-    return [(a, b) for a, b in pairwise(cuts) if a < b]
 
 
 def _common(a: Path, b: Path) -> Path:

@@ -13,8 +13,10 @@ from configs.errors import InputError
 from configs.settings import Settings
 from ingest.convert.kinds import KINDS, kind_of
 from ingest.ledger import Entry, KnownFailure, Ledger, place
+from ingest.listing import list_sources
 from ingest.plan import KnownMember, Plan, Task, conflicts, make_task, member_task
-from ingest.sources import Failure, Key, Listing, Source, is_within, list_sources
+from ingest.records import holds_records
+from ingest.sources import Failure, Key, Listing, Source, is_within
 from retrieve.schema import RESERVED_FIELDS
 from retrieve.store.base import StoreInfo
 
@@ -57,7 +59,7 @@ def make_plan(
 
 def require_any(listing: Listing, paths: Sequence[str]) -> None:
     """Raise InputError when none of the paths given is there."""
-    if listing.missing == len(paths):
+    if paths and listing.missing == len(paths):
         raise InputError("; ".join(f"{failure.path}: {failure.error}" for failure in listing.failures))
 
 
@@ -75,37 +77,56 @@ class _Comparison:
                 plan.broken.setdefault(container, []).append(failure)
 
     def compare(self, source: Source) -> None:
-        kind = kind_of(source.path)
-        assert kind is not None
+        kind, plan = self._kind(source), self.plan
         known = self.ledger.documents.get(source.key)
         task = make_task(source, kind, self.settings, known=known is not None)
-        members = self.plan.members.get(source.key, [])
+        members = plan.members.get(source.key, [])
         if KINDS[kind].container:
             stored = {entry.key[1]: KnownMember(entry.hash, entry.recipe) for entry in members}
             task = replace(task, members=stored)
-        self.plan.all[source.key] = task
+            plan.gone += [known] if known else []  # it was one document before
+        elif members or source.key in self.ledger.containers:  # it was a container before
+            plan.gone += members
+            plan.drop_containers.append(source.key)
+        plan.all[source.key] = task
         problem = self._known_problem(task)
         if problem is not None:
-            self.plan.failures.append(Failure(source.path, problem))
-            self.plan.kept += [*members, *([known] if known else [])]
+            plan.failures.append(Failure(source.path, problem))
+            plan.kept += members if KINDS[kind].container else [known] if known else []
         elif KINDS[kind].container:
             self._compare_container(task, members)
         else:
             self._compare_file(task, known)
 
+    def _kind(self, source: Source) -> str:
+        kind, key = kind_of(source.path), source.key
+        assert kind is not None
+        if kind != "json":
+            return kind
+        container, known = self.ledger.containers.get(key), self.ledger.documents.get(key)
+        if container is not None and container.stamp == source.stamp:
+            return "records"
+        if known is not None and known.stamp == source.stamp:
+            return "json"
+        try:
+            return "records" if holds_records(source.file) else "json"
+        except OSError:
+            return "json"  # converting it will say why
+
     def find_gone(self, *, prune: bool) -> None:
         plan = self.plan
         for entry in self.ledger.documents.values():
-            if (entry.key[0], entry.container or entry.key[1]) in self.found or not self._covers(entry.file):
+            file = (entry.key[0], entry.container or entry.key[1])
+            if file in self.found or not plan.listing.covers(entry.file):
                 continue
-            (plan.gone if prune and not self._is_unread(entry.file) else plan.kept).append(entry)
+            (plan.gone if prune and not plan.listing.is_unread(entry.file) else plan.kept).append(entry)
         for container in self.ledger.containers.values():
-            gone = container.key not in self.found and self._covers(container.file)
-            if gone and prune and not self._is_unread(container.file):
+            gone = container.key not in self.found and plan.listing.covers(container.file)
+            if gone and prune and not plan.listing.is_unread(container.file):
                 plan.drop_containers.append(container.key)
         for failure in self.ledger.failures.values():
             key = self._container(failure.key) or failure.key
-            if key not in self.found and self._covers(place(*key)):
+            if key not in self.found and plan.listing.covers(place(*key)):
                 plan.forgiven.append(failure.key)
 
     def _compare_file(self, task: Task, known: Entry | None) -> None:
@@ -155,12 +176,6 @@ class _Comparison:
         parts = path.split("/")
         above = ((root, "/".join(parts[:length])) for length in range(1, len(parts)))
         return next((k for k in above if k in self.found or k in self.ledger.containers), None)
-
-    def _is_unread(self, file: str) -> bool:
-        return any(is_within(file, path) for path in self.plan.listing.unread)
-
-    def _covers(self, file: str) -> bool:
-        return any(scope.covers(file) for scope in self.plan.listing.scopes)
 
 
 def _hash(source: Source) -> str | None:

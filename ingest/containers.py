@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 from configs.sections import IngestSettings
 from configs.settings import Settings
+from ingest import archives, records
 from ingest.convert.kinds import KINDS, kind_of
 from ingest.globs import any_glob
 from ingest.ledger import ContainerEntry, now
@@ -26,6 +26,8 @@ from ingest.sources import Key
 
 MAX_DEPTH = 4
 """Containers within containers, the outermost counted; archives in archives have their own limit."""
+LOOK = 1 << 16
+"""Bytes of a JSON file that tell whether it is a list of records."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,13 @@ class Unchanged:
 
 @dataclass(frozen=True)
 class Expanded:
-    """A container was read to its end: what of it was not met on the way is gone."""
+    """A container was read as far as it can be."""
 
     entry: ContainerEntry
     skipped: int
     """Members of a kind that cannot be converted, or that the settings leave out."""
+    whole: bool
+    """Whether all of it could be read: what was not met on the way is gone then."""
 
 
 def expand(task: Task, settings: Settings) -> Iterator[Found | Unchanged | Expanded]:
@@ -60,11 +64,12 @@ def expand(task: Task, settings: Settings) -> Iterator[Found | Unchanged | Expan
     Raises:
         InputError: it cannot be read (to its end).
     """
-    source, skipped = task.source, 0
+    source, skipped, whole = task.source, 0, True
     stamp = stamp_of(source)
     included, excluded = any_glob(settings.ingest.include), any_glob(settings.ingest.exclude)
-    for member in _walk(source.file, task.kind, settings.ingest, depth=1):
+    for member in _walk(source.file, task.kind, source.path, settings.ingest, depth=1):
         path = f"{source.path}/{member.name}"
+        whole = whole and PurePosixPath(path).name != archives.REST
         if member.error is None and (kind_of(path) is None or not included(path) or excluded(path)):
             skipped += 1
             continue
@@ -76,7 +81,7 @@ def expand(task: Task, settings: Settings) -> Iterator[Found | Unchanged | Expan
             yield Found(found, data, member.error, member.modified)
     if stamp_of(source) != stamp:
         raise UnreadableError("it changes while it is read; the next run tries it again")
-    yield Expanded(ContainerEntry(source.key, stamp, task.recipe, now()), skipped)
+    yield Expanded(ContainerEntry(source.key, stamp, task.recipe, now()), skipped, whole)
 
 
 def _is_stored(known: KnownMember | None, data: bytes, recipe: str) -> bool:
@@ -85,25 +90,40 @@ def _is_stored(known: KnownMember | None, data: bytes, recipe: str) -> bool:
     return hashlib.sha256(data).hexdigest() == known.hash
 
 
-def _walk(file: Path, kind: str, settings: IngestSettings, depth: int) -> Iterator[Member]:
-    opener = import_module(f"ingest.{KINDS[kind].module}")
-    for member in opener.members(file, settings):
-        inner = kind_of(member.name)
-        if member.data is None or inner is None or not KINDS[inner].container:
+def _walk(file: Path, kind: str, path: str, settings: IngestSettings, depth: int) -> Iterator[Member]:
+    for member in _open(file, kind, path, settings):
+        inner = container_kind(member.name, member.data[:LOOK]) if member.data is not None else None
+        if inner is None:
             yield member
         elif depth == MAX_DEPTH:
             yield Member(member.name, None, f"more than {MAX_DEPTH} containers within each other")
         else:
-            yield from _inner(member, inner, settings, depth)
+            yield from _inner(member, inner, path, settings, depth)
 
 
-def _inner(member: Member, kind: str, settings: IngestSettings, depth: int) -> Iterator[Member]:
+def _open(file: Path, kind: str, path: str, settings: IngestSettings) -> Iterator[Member]:
+    if kind == "archive":
+        wants = archives.wanted(settings, lambda name: kind_of(name) is not None, path)
+        return archives.members(file, archives.ArchiveLimits.of(settings), wants)
+    form = records.KINDS[PurePosixPath(path).suffix.lower()]
+    return records.records(file, form, records.RecordLimits(record_bytes=int(settings.max_file_mb * 1e6)))
+
+
+def _inner(member: Member, kind: str, path: str, settings: IngestSettings, depth: int) -> Iterator[Member]:
     """The members of a member; containers are read from files, since most can only be read so."""
     assert member.data is not None
-    with tempfile.NamedTemporaryFile(prefix="draftline-", suffix=PurePosixPath(member.name).suffix) as file:
+    path = f"{path}/{member.name}"
+    with tempfile.NamedTemporaryFile(prefix="draftline-", suffix=PurePosixPath(path).suffix) as file:
         file.write(member.data)
         file.flush()
-        for inner in _walk(Path(file.name), kind, settings, depth + 1):
-            yield replace(
-                inner, name=f"{member.name}/{inner.name}", modified=inner.modified or member.modified
-            )
+        for inner in _walk(Path(file.name), kind, path, settings, depth + 1):
+            modified = inner.modified or member.modified
+            yield replace(inner, name=f"{member.name}/{inner.name}", modified=modified)
+
+
+def container_kind(path: str, head: bytes) -> str | None:
+    """The kind of container that a file is by its name and its first `LOOK` bytes; None for a document."""
+    kind = kind_of(path)
+    if kind == "json":
+        return "records" if records.begins_records(head) else None
+    return kind if kind is not None and KINDS[kind].container else None

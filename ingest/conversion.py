@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from configs.settings import Settings
 from ingest.containers import Expanded, Unchanged
 from ingest.convert.kinds import KINDS
+from ingest.fields.values import with_declared
 from ingest.ledger import ContainerEntry, KnownFailure
 from ingest.plan import Plan, Task
 from ingest.pool import WorkerPool, worker_count
@@ -53,12 +54,27 @@ class Conversion:
             self.stages.stage("converting", len(tasks), "files")
             for task, outcome in self._outcomes(tasks, pool):
                 self._take(task, outcome)
+            self._ask()
             tasks, keys = self.plan.restless(self.fields)
             if tasks:
                 self.stages.stage("converting again for a field's new type", len(tasks), "files")
             for task, outcome in self._outcomes(tasks, pool):
                 if outcome is None or (isinstance(outcome, Prepared | Failed) and outcome.key in keys):
                     self._take(task, outcome)
+            self._ask()
+
+    def _ask(self) -> None:
+        """Let the chat model read the fields that ask for it out of what was just converted."""
+        declared = self.settings.ingest.fields
+        if any(field.model for field in declared.values()) and self.spool.documents:
+            from ingest.fields.model import reading
+
+            self.stages.stage("reading fields of", self.spool.documents, "documents")
+            with reading(self.settings, self.stages) as read:
+                self.spool.rewrite(read, self.settings.generate.max_running)
+            found = (fields_of(prepared.document.metadata) for prepared in self.spool)
+            self.fields = merge_fields(self.fields, *found)
+        self.fields = with_declared(self.fields, declared)
 
     def found_something(self) -> bool:
         """Whether there is anything to write."""
@@ -110,7 +126,7 @@ class Conversion:
             self.containers.append(expanded.entry)
         met = self._met.pop(key, set())
         gone = [entry for entry in plan.members.get(key, []) if entry.key not in met]
-        (plan.gone if self.prune else plan.kept).extend(gone)
+        (plan.gone if self.prune and expanded.whole else plan.kept).extend(gone)
         # Those that failed again are written down again, after these are forgiven.
         plan.forgiven += [key, *(failure.key for failure in plan.broken.get(key, []))]
 

@@ -14,12 +14,14 @@ from configs.settings import Settings
 from ingest.compare import require_any
 from ingest.convert.base import load_converter, time_limit
 from ingest.convert.kinds import kind_of
+from ingest.fields.resolve import Resolver
 from ingest.front_matter import dump_front_matter
+from ingest.listing import list_sources
 from ingest.prepare import convert
 from ingest.progress import Stages
 from ingest.reading import read_source
 from ingest.report import Report
-from ingest.sources import Failure, Source, absolute, list_sources
+from ingest.sources import Failure, Source, absolute
 
 
 def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -> Report:
@@ -39,6 +41,7 @@ def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {out}: not a folder")
     report = Report(failed=list(listing.failures), skipped=listing.skipped)
+    resolver = Resolver(settings.ingest)
     targets = target_names([source.path for source in listing.sources])
     _refuse_overwriting(listing.sources, targets, folder)
     stages.stage("converting", len(listing.sources), "files")
@@ -49,7 +52,7 @@ def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -
         try:
             if (other := written.get(target)) is not None:
                 raise InputError(f"{other.root} has a file of the same path; convert the two apart")
-            _export_one(source, folder, target, settings, stages)
+            _export_one(source, folder, target, settings, resolver, stages)
             written[target] = source
             report.documents[source.key] = 0
         except InputError as error:
@@ -77,12 +80,15 @@ def _refuse_overwriting(sources: Sequence[Source], targets: dict[str, str], fold
             raise InputError(f"--out {folder} would overwrite {target}; name another folder")
 
 
-def _export_one(source: Source, folder: Path, target: str, settings: Settings, stages: Stages) -> None:
+def _export_one(
+    source: Source, folder: Path, target: str, settings: Settings, resolver: Resolver, stages: Stages
+) -> None:
     kind = kind_of(source.path)
     assert kind is not None
     data, _ = read_source(source, settings.ingest.max_file_mb)
     with time_limit(settings.ingest.convert_timeout_s):
-        converted = convert(load_converter(kind, settings.ingest), data, source.file.suffix.lower())
+        found = convert(load_converter(kind, settings.ingest), data, source.file.suffix.lower())
+        converted = resolver.resolve(found, source.path, kind)
     for note in converted.notes:
         stages.note(f"note: {source.path}: {note}")
     path = folder / target

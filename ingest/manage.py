@@ -7,6 +7,7 @@ from typing import Any
 
 from configs.errors import InputError
 from configs.settings import Settings
+from ingest.fields.cache import forget_answers
 from ingest.ledger import Entry, Ledger, LedgerChanges, apply_changes, read_ledger
 from ingest.report import Report
 from ingest.sources import Failure, Key, absolute, display, is_within
@@ -59,6 +60,7 @@ def remove(paths: Sequence[str], settings: Settings, store: Store) -> Report:
         writer.delete_documents([entry.id for entry in entries])
         apply_changes(writer.side, changes)
         writer.commit()
+    forget_answers(settings, store)
     report.deleted = len(entries)
     return report
 

@@ -11,7 +11,7 @@ class Member:
     """One file or record of a container, or the reason why it is left out."""
 
     name: str
-    """Where it lies in its container: forward slashes, relative, without ``..``, printable as UTF-8; unique."""
+    """Where it lies in its container: forward slashes, relative, no ``..``, valid UTF-8; unique."""
     data: bytes | None
     """Its bytes; None exactly where ``error`` says why there are none."""
     error: str | None = None

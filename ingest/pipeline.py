@@ -9,6 +9,7 @@ from configs.errors import StoreError
 from configs.settings import Settings
 from ingest.compare import make_plan
 from ingest.conversion import Conversion
+from ingest.fields.cache import forget_answers
 from ingest.ledger import read_ledger
 from ingest.plan import Plan
 from ingest.progress import Stages
@@ -53,6 +54,7 @@ class Sync:
             try:
                 if not plan.is_idle():
                     self._carry_out(plan)
+                    forget_answers(self._settings, self._store)
                 self.report.unchanged = len(plan.unchanged)
                 if not self._store.info().settled:  # a run that died has left it so, or one is at work
                     with contextlib.suppress(StoreError):

@@ -6,17 +6,18 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from configs.sections import IngestSettings
 from configs.settings import Settings
 from ingest.convert.kinds import KINDS, SUFFIXES, converter_version, kind_of
+from ingest.convert.reader_lm.choice import reader_recipe
+from ingest.fields.recipe import fields_recipe
 from ingest.globs import any_glob
 from ingest.ledger import Entry, KnownFailure, Ledger
 from ingest.sources import Failure, Key, Listing, Source
 from retrieve.schema import FieldType
 
-CHUNKER_VERSION = "2"
+CHUNKER_VERSION = "3"
 """Changes whenever the same body may be cut differently; documents are then chunked again."""
 
 
@@ -110,22 +111,27 @@ class Plan:
 def recipe_of(kind: str, tenant: str | None, access: Sequence[str], settings: Settings) -> str:
     """A digest of all that decides, beside a file's bytes, what the store holds of it."""
     ingest = settings.ingest
+    options = [getattr(ingest, option) for option in KINDS[kind].options]
     if KINDS[kind].container:  # its members have recipes of their own
         chosen = [sorted(SUFFIXES), ingest.include, ingest.exclude, ingest.max_file_mb]
-        return _digest([converter_version(kind), *chosen])
-    parts = [
+        return _digest([converter_version(kind), *options, *chosen])
+    parts: list[object] = [
         converter_version(kind),
+        *options,
         CHUNKER_VERSION,
+        *fields_recipe(settings),
         ingest.chunk_tokens,
         ingest.chunk_overlap,
         settings.models.embed,
         tenant,
         sorted(access),
     ]
+    if kind == "html" and (reader := reader_recipe(settings)) is not None:
+        parts.append(reader)
     return _digest(parts)
 
 
-def _digest(parts: list[Any]) -> str:
+def _digest(parts: list[object]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -7,10 +7,12 @@ wrong with a file or a member is an outcome that says so: preparing never raises
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from configs.errors import InputError
@@ -19,6 +21,7 @@ from ingest.chunk import ChunkBudget, Span, chunk_body, document_id
 from ingest.containers import Expanded, Unchanged, expand
 from ingest.convert.base import Converted, Converter, load_converter, time_limit
 from ingest.convert.kinds import KINDS
+from ingest.fields.resolve import Resolver
 from ingest.ledger import Entry, now
 from ingest.metadata import coerce
 from ingest.plan import Task
@@ -26,6 +29,8 @@ from ingest.reading import UnreadableError, read_source
 from ingest.sources import Key, Stamp
 from retrieve.fields import fields_of
 from retrieve.schema import Document, FieldType, Metadata
+
+_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class Preparer:
         ingest = settings.ingest
         self._budget = ChunkBudget(ingest.chunk_tokens, ingest.chunk_overlap, whole)
         self._converters: dict[str, Converter] = {}
+        self._resolver = Resolver(ingest)
 
     def prepare(self, task: Task) -> Iterator[Outcome]:
         """Read, convert and chunk a file, or all members of a container."""
@@ -135,7 +141,8 @@ class Preparer:
     def _document(self, task: Task, data: bytes, stamp: Stamp, modified: datetime | None = None) -> Prepared:
         source, settings = task.source, self._settings.ingest
         with time_limit(settings.convert_timeout_s):
-            converted = convert(self._converter(task.kind), data, source.file.suffix.lower())
+            found = convert(self._converter(task.kind), data, PurePosixPath(source.path).suffix.lower())
+            converted = self._resolver.resolve(_addressed(found, source.url), source.path, task.kind)
             spans = chunk_body(converted.body, task.kind, self._budget, self._tokenizer)
         document = Document(
             id=document_id(source.root, source.path),
@@ -148,6 +155,9 @@ class Preparer:
             modified=modified or datetime.fromtimestamp(stamp.mtime_ns / 1e9, UTC),
             tenant=task.tenant,
             access=task.access,
+            words=count_words(converted.body),
+            origins=converted.origins,
+            regions=converted.regions,
         )
         return Prepared(document, spans, stamp, task.recipe, task.known, converted.notes)
 
@@ -155,6 +165,11 @@ class Preparer:
         if kind not in self._converters:
             self._converters[kind] = load_converter(kind, self._settings.ingest)
         return self._converters[kind]
+
+
+def count_words(body: str) -> int:
+    """How many words a body has; marks of markup are none."""
+    return sum(1 for _ in _WORD.finditer(body))
 
 
 def convert(converter: Converter, data: bytes, suffix: str) -> Converted:
@@ -173,6 +188,14 @@ def convert(converter: Converter, data: bytes, suffix: str) -> Converted:
         raise InputError("cannot be converted: it is nested too deeply") from None
     except Exception as error:  # one odd file must not stop the others
         raise InputError(f"cannot be converted: {type(error).__name__}: {error}") from error
+
+
+def _addressed(converted: Converted, url: str | None) -> Converted:
+    """With the address that a page was fetched from, where the page declares none."""
+    if url is None or "url" in converted.metadata:
+        return converted
+    metadata, origins = {**converted.metadata, "url": url}, {**converted.origins, "url": "address"}
+    return replace(converted, metadata=metadata, origins=origins)
 
 
 def failed(task: Task, error: InputError) -> Failed:

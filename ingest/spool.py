@@ -10,7 +10,7 @@ import os
 import pickle
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from errno import ENOSPC
 from typing import cast
@@ -25,6 +25,8 @@ class Spool:
         # An empty name is SQLite's private database, in a file it unlinks at once.
         self._db = sqlite3.connect("")
         self._db.execute("CREATE TABLE spool (item BLOB)")
+        self._rewritten = 0
+        """The last row that `rewrite` changed."""
         self.documents = 0
         self.chunks = 0
         self.hashes: set[str] = set()
@@ -50,6 +52,22 @@ class Spool:
         self.documents += 1
         self.hashes.add(prepared.document.content_hash)
         self.chunks += len(prepared.spans)
+
+    def rewrite(self, change: Callable[[list[Prepared]], list[Prepared]], size: int) -> None:
+        """Put changed documents in the place of those that came since the last time, ``size`` at a time."""
+        while True:
+            rows = self._db.execute(
+                "SELECT rowid, item FROM spool WHERE rowid > ? ORDER BY rowid LIMIT ?",
+                (self._rewritten, size),
+            ).fetchall()
+            if not rows:
+                return
+            changed = change([cast(Prepared, pickle.loads(item)) for _, item in rows])
+            self._db.executemany(
+                "UPDATE spool SET item = ? WHERE rowid = ?",
+                [(pickle.dumps(item), row) for item, (row, _) in zip(changed, rows, strict=True)],
+            )
+            self._rewritten = rows[-1][0]
 
     def __iter__(self) -> Iterator[Prepared]:
         with closing(self._db.execute("SELECT item FROM spool ORDER BY rowid")) as rows:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Protocol
-
-import numpy as np
 
 SLAB = 1 << 15
 CHARACTERS_PER_TOKEN = 8
@@ -24,16 +24,16 @@ class TokenRuler:
     """Sizes of a body's slices: the body is tokenized once, a slice is two binary searches."""
 
     def __init__(self, body: str, tokenizer: Tokenizer) -> None:
-        starts = []
+        self._starts = array("q")
         for begin, end in _slabs(body):
             encoding = tokenizer.encode(body[begin:end], add_special_tokens=False)
-            starts.append(np.fromiter((begin + offset for offset, _ in encoding.offsets), dtype=np.int64))
-        self._starts = np.concatenate(starts) if starts else np.empty(0, dtype=np.int64)
+            self._starts.extend(begin + offset for offset, _ in encoding.offsets)
 
     def size(self, start: int, end: int) -> int:
         """Tokens that begin in ``body[start:end]``, or more where its words are unusually long."""
-        first, last = np.searchsorted(self._starts, (start, end))
-        return max(int(last - first), -(-(end - start) // CHARACTERS_PER_TOKEN))
+        first = bisect_left(self._starts, start)
+        last = bisect_left(self._starts, end, first)
+        return max(last - first, -(-(end - start) // CHARACTERS_PER_TOKEN))
 
 
 def count_tokens(texts: Sequence[str], tokenizer: Tokenizer, *, special: bool) -> list[int]:

@@ -114,10 +114,12 @@ def _show(context: Context, found: Retrieval, trace: Trace | None) -> None:
     if trace is not None:
         show_explanation(console, found, trace)
     for number, passage in enumerate(found.passages, 1):
-        place = " > ".join((passage.document, *passage.section))
+        page = passage.page_at(passage.start)
+        where = passage.document if page is None else f"{passage.document}, page {page}"
+        place = " > ".join((where, *passage.section))
         figures = f"score {passage.score:.4f}, relevance {passage.relevance:.2f}"
         console.print(f"[bold]{number}. {escape(place)}[/]  [dim]{figures}[/]")
-        text = " ".join(passage.text.split())
+        text = " ".join(f"{passage.header}\n{passage.text}".split())
         console.print(escape(text if len(text) <= EXCERPT else text[:EXCERPT] + " ..."))
         console.print()
     if not found.passages:

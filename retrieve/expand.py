@@ -20,6 +20,9 @@ REACH = 3
 SHARE = 0.5
 """What a chunk is worth at least, of the one beside it; measured on span_qa."""
 
+OPTIONAL = ("parent", "header", "page", "regions")
+"""What a chunk's payload has only where there is something to say."""
+
 _SENTENCE_END = re.compile(r"""[.!?…]["'”’)\]*_`]*(?=\s)|[。！？](?!\Z)""")
 
 Place = tuple[str, str, int]
@@ -181,14 +184,29 @@ def _union(left: Passage, right: Passage, ranks: Mapping[str, int]) -> Passage |
         "end": max(left.end, right.end),
         "section": _common(left.section, right.section),
         "gap": left.ours.get("gap", ""),
+        "parent": _around(left.ours.get("parent"), right.ours.get("parent")),
+        "header": left.header,
+        "page": left.ours.get("page", right.ours.get("page")),
+        "regions": _pages(left, right),
     }
+    ours = {**best.ours, **shared}
     return replace(
         best,
         text=text,
-        payload={**best.payload, RESERVED: {**best.ours, **shared}},
+        payload={**best.payload, RESERVED: {k: v for k, v in ours.items() if v or k not in OPTIONAL}},
         relevance=max(left.relevance, right.relevance),
         matched={**left.matched, **right.matched},
     )
+
+
+def _around(a: Sequence[int] | None, b: Sequence[int] | None) -> list[int] | None:
+    return [min(a[0], b[0]), max(a[1], b[1])] if a and b else None
+
+
+def _pages(left: Passage, right: Passage) -> list[Mapping[str, Any]]:
+    """The regions of both, in order; a page that both stand on has two."""
+    regions = [*left.ours.get("regions", ()), *right.ours.get("regions", ())]
+    return sorted(regions, key=lambda region: region["start"])
 
 
 def _common(a: Sequence[str], b: Sequence[str]) -> list[str]:

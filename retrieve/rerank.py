@@ -56,7 +56,8 @@ def load_reranker(settings: Settings) -> Reranker | None:
 def reranked(question: str, passages: Sequence[Passage], reranker: Reranker, depth: int) -> list[Passage]:
     """The best ``depth`` passages in the reranker's order and with its scores; the others are left out."""
     read = passages[:depth]
-    scores = reranker.scores(question, [embedding_text(passage.section, passage.text) for passage in read])
+    texts = [embedding_text(passage.section, passage.text, passage.header) for passage in read]
+    scores = reranker.scores(question, texts)
     scored = (replace(passage, score=score) for passage, score in zip(read, scores, strict=True))
     return sorted(scored, key=lambda passage: -passage.score)
 

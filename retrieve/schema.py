@@ -6,6 +6,7 @@ Draftline adds in one object under the key ``_dl`` (so a filter names it ``_dl.d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,12 +29,31 @@ RESERVED_FIELDS: Mapping[str, FieldType] = {
     "_dl.tenant": "keyword",
     "_dl.access": "keyword",
     "_dl.ordinal": "integer",
+    "_dl.page": "integer",
     "_dl.modified": "datetime",
+    "_dl.words": "integer",
 }
 """Our own fields that can be filtered on; they are indexed in every store."""
 
 HIDDEN = ("text", "gap")
 """Of our own, what is no metadata."""
+
+_RULE = re.compile(r"[|:\-\s]+")
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where a stretch of a body stands in the original file."""
+
+    start: int
+    end: int
+    """Offsets in the body, in code points; regions are sorted and do not overlap."""
+    page: int
+    """From 1; of slides, the slide."""
+    box: Box | None = None
+    """Left, top, right, bottom as shares of the page's width and height, from its upper left corner."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +78,21 @@ class Document:
     modified: datetime
     tenant: str | None = None
     access: tuple[str, ...] = ()
+    words: int = 0
+    """In the body."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Which extractor gave each field of the metadata."""
+    regions: tuple[Region, ...] = field(default=(), repr=False)
+    """Where parts of the body stand in a file that has pages."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a document: ``document.body[start:end] == text``."""
+    """A piece of a document: ``document.body[start:end] == text``.
+
+    What stands beside ``text`` (headings, the header of a table) helps to find and to read it, but is no
+    part of it: offsets, and so citations, are of the text alone.
+    """
 
     id: str
     """UUID, derived from document id, content hash and ordinal."""
@@ -75,6 +105,12 @@ class Chunk:
     """Headings above the chunk, outermost first."""
     gap: str = ""
     """What the body has between the chunk before and this one: white space, which no chunk keeps."""
+    parent: tuple[int, int] = (0, 0)
+    """The section that the chunk lies in: its start and end in the body."""
+    header: str = ""
+    """The header rows of the table that the chunk begins in, where it begins below them."""
+    regions: tuple[Region, ...] = ()
+    """Where the chunk stands in a file that has pages: one for each page."""
 
     def payload(self) -> dict[str, Any]:
         """What the store keeps for this chunk; datetimes as ISO 8601 strings."""
@@ -94,12 +130,23 @@ class Chunk:
             "modified": _plain(document.modified),
             "tenant": document.tenant,
             "access": list(document.access),
+            "words": document.words,
+            "origins": dict(document.origins),
+            "parent": list(self.parent),
         }
+        if self.header:
+            ours["header"] = self.header
+        if self.regions:
+            ours["page"] = self.regions[0].page
+            ours["regions"] = [
+                {"page": region.page, "start": region.start, "box": list(region.box) if region.box else None}
+                for region in self.regions
+            ]
         return {**{key: _plain(value) for key, value in document.metadata.items()}, RESERVED: ours}
 
     def embedding_text(self) -> str:
         """What is embedded and indexed for BM25: the section path gives a bare paragraph its topic."""
-        return embedding_text(self.section, self.text)
+        return embedding_text(self.section, self.text, self.header)
 
 
 @dataclass(frozen=True)
@@ -147,6 +194,16 @@ class Passage:
     def section(self) -> tuple[str, ...]:
         return tuple(self.ours["section"])
 
+    @property
+    def header(self) -> str:
+        """See `Chunk.header`; read before the text, and no part of it."""
+        return str(self.ours.get("header", ""))
+
+    def page_at(self, position: int) -> int | None:
+        """The page of the original file on which this offset of the body stands; None where unknown."""
+        pages = [region["page"] for region in self.ours.get("regions", ()) if region["start"] <= position]
+        return int(pages[-1]) if pages else self.ours.get("page")
+
     def metadata(self) -> dict[str, Any]:
         """The payload, flat: the user's keys under their own names, ours as ``_dl.<key>``."""
         theirs = {key: value for key, value in self.payload.items() if key != RESERVED}
@@ -157,9 +214,10 @@ class Passage:
         return {"id": self.id, "text": self.text, "score": self.score, "metadata": self.metadata()}
 
 
-def embedding_text(section: Sequence[str], text: str) -> str:
-    """See `Chunk.embedding_text`."""
-    return "\n".join((" > ".join(section), text)) if section else text
+def embedding_text(section: Sequence[str], text: str, header: str = "") -> str:
+    """See `Chunk.embedding_text`; of a table's header, the line that draws its rule says nothing."""
+    names = [line for line in header.splitlines() if not _RULE.fullmatch(line)]
+    return "\n".join(([" > ".join(section)] if section else []) + names + [text])
 
 
 def _plain(value: MetadataValue) -> Any:

@@ -17,7 +17,7 @@ from generate.engine.constraint import Constraint
 from generate.engine.memory import cache_blocks
 from generate.engine.request import Request, SamplingParams
 from generate.engine.runner import ModelRunner
-from generate.engine.sampling import sample
+from generate.engine.sampling import SeenTokens, sample
 from generate.engine.scheduler import Scheduled, Scheduler
 from generate.grammar import Grammar, GrammarError
 from generate.speculate.costs import Share
@@ -66,6 +66,8 @@ class Engine:
         count = cache_blocks(runner, settings)
         self.pool = BlockPool(count, settings.block_size, reuse=settings.prefix_cache)
         self.cache = runner.new_cache(count * settings.block_size)
+        self._seen: dict[int, SeenTokens] = {}
+        """What requests with a repetition penalty have read and written."""
         self.scheduler = Scheduler(
             self.pool, max_batch_tokens=settings.max_batch_tokens, max_running=settings.max_running
         )
@@ -218,13 +220,19 @@ class Engine:
 
     def _choose(self, request: Request, logits: Tensor, tokens: Sequence[int]) -> int:
         """The model's own next token after ``tokens``, from ``logits`` (vocabulary,)."""
-        return sample(logits, tokens, request.params)
+        seen = None
+        if request.params.repetition_penalty != 1:
+            seen = self._seen.setdefault(request.id, SeenTokens()).ids(
+                tokens, len(request.tokens), logits.device
+            )
+        return sample(logits, tokens, request.params, seen)
 
     def _fail(self, request: Request, error: DraftlineError) -> StepOutput:
         request.fail(error)
         return StepOutput(request, ())
 
     def _forget(self, request: Request) -> None:
+        self._seen.pop(request.id, None)
         if self.speculator is not None:
             self.speculator.forget(request)
 

@@ -38,23 +38,59 @@ def logits_to_probs(logits: Tensor, params: SamplingParams) -> Tensor:
     return logits.softmax(-1)
 
 
-def penalise_repetition(logits: Tensor, tokens: Sequence[int], penalty: float) -> Tensor:
+class SeenTokens:
+    """The different tokens of a sequence that only grows, so that each one is looked at once."""
+
+    def __init__(self) -> None:
+        self._read = 0
+        self._known: set[int] = set()
+        self._ids: Tensor | None = None
+
+    def ids(self, tokens: Sequence[int], settled: int, device: torch.device) -> Tensor:
+        """The different ones, in any order.
+
+        Args:
+            settled: how many of ``tokens`` stand for good; those after them may be others next time.
+        """
+        fresh = set(tokens[self._read : settled]) - self._known
+        if fresh or self._ids is None:
+            self._known |= fresh
+            self._ids = _append(self._ids, fresh, device)
+        self._read = max(self._read, settled)
+        tentative = set(tokens[settled:]) - self._known
+        return _append(self._ids, tentative, device) if tentative else self._ids
+
+
+def _append(ids: Tensor | None, more: set[int], device: torch.device) -> Tensor:
+    added = torch.tensor(sorted(more), dtype=torch.long, device=device)
+    return added if ids is None else torch.cat((ids, added))
+
+
+def penalise_repetition(
+    logits: Tensor, tokens: Sequence[int], penalty: float, seen: Tensor | None = None
+) -> Tensor:
     """Make tokens that occurred already less likely (CTRL, arXiv 1909.05858, section 4.1).
 
     Args:
         logits: (vocabulary,).
         tokens: prompt and output so far.
+        seen: the different ones of them, where they are known.
     """
     if penalty == 1:
         return logits
-    seen = torch.tensor(sorted(set(tokens)), device=logits.device)
+    if seen is None:
+        seen = _append(None, set(tokens), logits.device)
     scores = logits[seen]
     return logits.index_copy(0, seen, torch.where(scores < 0, scores * penalty, scores / penalty))
 
 
-def sample(logits: Tensor, tokens: Sequence[int], params: SamplingParams) -> int:
-    """The token that follows ``tokens`` (prompt and output so far), from ``logits`` (vocabulary,)."""
-    logits = penalise_repetition(logits, tokens, params.repetition_penalty)
+def sample(logits: Tensor, tokens: Sequence[int], params: SamplingParams, seen: Tensor | None = None) -> int:
+    """The token that follows ``tokens`` (prompt and output so far), from ``logits`` (vocabulary,).
+
+    Args:
+        seen: the different ones of ``tokens``, where they are known.
+    """
+    logits = penalise_repetition(logits, tokens, params.repetition_penalty, seen)
     if params.greedy:
         return int(logits.argmax())
     probs = logits_to_probs(logits, params).cpu()

@@ -15,6 +15,7 @@ from configs.errors import InputError
 from configs.sections import IngestSettings
 from ingest.convert.kinds import KINDS
 from retrieve.schema import Metadata
+from retrieve.schema import Region as Region
 
 _SIGNATURES = {
     b"%PDF-": "a PDF",
@@ -26,19 +27,6 @@ _SIGNATURES = {
     b"\x7fELF": "a program",
 }
 _UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
-
-
-@dataclass(frozen=True)
-class Region:
-    """Where a stretch of a body stands in the original file."""
-
-    start: int
-    end: int
-    """Offsets in the body, in code points; regions are sorted and do not overlap."""
-    page: int
-    """From 1; of slides, the slide."""
-    box: tuple[float, float, float, float] | None = None
-    """Left, top, right, bottom as shares of the page's width and height, from its upper left corner."""
 
 
 @dataclass(frozen=True)

@@ -18,24 +18,31 @@ class Kind:
     name: str
     suffixes: tuple[str, ...]
     module: str
-    """Below ``ingest.convert``; its function ``converter(settings)`` gives the converter."""
+    """Below ``ingest.convert``; its function ``converter(settings)`` gives the converter (but of containers)."""
     version: str
     """Changes whenever the same bytes may convert differently; documents are then converted again."""
     libraries: tuple[str, ...] = ()
     """Distributions whose version decides as well."""
-    container: bool = False
-    """Whether it holds many documents: ``ingest.<module>.members(file, settings)`` gives them."""
+    options: tuple[str, ...] = ()
+    """Settings of the section ``ingest`` that decide as well."""
     markup: bool = True
     """Whether the body is markdown (headings, lists, tables) or plain paragraphs."""
+    container: bool = False
+    """Whether it holds many documents (see `ingest.containers`), which have kinds of their own."""
 
+
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
+_ARCHIVE_LIMITS = ("archive_files", "archive_mb", "archive_ratio", "archive_depth")
 
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("markdown", (".md", ".markdown"), "markdown", "1", ("PyYAML",)),
-        Kind("html", (".html", ".htm", ".xhtml"), "html", "2", ("trafilatura",)),
+        Kind("html", (".html", ".htm", ".xhtml"), "html", "3", ("trafilatura",)),
         Kind("text", (".txt", ".text"), "text", "1", markup=False),
         Kind("pdf", (".pdf",), "pdf", "1", ("pypdfium2",), markup=False),
+        Kind("archive", _ARCHIVES, "archives", "1", options=_ARCHIVE_LIMITS, container=True),
+        Kind("records", (".jsonl", ".ndjson", ".mbox"), "records", "1", container=True),
     )
 }
 

@@ -7,6 +7,7 @@ documents without access, and of private fields are not in it, so no question ca
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -190,7 +191,9 @@ def _span(sample: Sequence[Mapping[str, Any]], name: str) -> tuple[date, date] |
     days = []
     for payload in sample:
         value = payload.get(name, [])
-        days += [datetime.fromisoformat(v).date() for v in (value if isinstance(value, list) else [value])]
+        for item in value if isinstance(value, list) else [value]:
+            with contextlib.suppress(ValueError):  # stored before the field's type was declared
+                days.append(datetime.fromisoformat(str(item)).date())
     return (min(days), max(days)) if days else None
 
 

@@ -54,7 +54,7 @@ class Record:
     def embedding_text(self) -> str:
         """See `Chunk.embedding_text`."""
         ours = self.payload[RESERVED]
-        return embedding_text(ours["section"], ours["text"])
+        return embedding_text(ours["section"], ours["text"], ours.get("header", ""))
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,7 @@ class Store(Protocol):
         """Become the writer.
 
         Args:
+            fields: types that fields have from now on, whatever they had; those not named keep theirs.
             rebuild: begin with no chunks, beside the published ones, which the first commit replaces all
                 at once; a name of what is being built, so that a store that can do so resumes it.
 

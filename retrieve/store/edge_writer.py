@@ -57,7 +57,7 @@ class EdgeWriter:
         self._dimension = dimension
         self._base = None if rebuild else manifest.shard
         """The generation that the working copy begins with; None: with nothing."""
-        self._fields = merge_fields({} if rebuild else manifest.fields, fields)
+        self._fields = {**({} if rebuild else manifest.fields), **fields}
         self._bm25 = Bm25()
         self._shard: edge.EdgeShard | None = None
         self._pending = 0
@@ -171,18 +171,14 @@ class EdgeWriter:
                     self._shard = shards.create_shard(path, self._dimension)
                     self._create_indexes(self._shard, {**self._fields, **RESERVED_FIELDS})
             if self._base is not None:
-                self._index(self._shard, self._fields, known=self._published.fields)
+                known = self._published.fields
+                changed = {name: kind for name, kind in self._fields.items() if known.get(name) != kind}
+                self._create_indexes(self._shard, changed)
         return self._shard
 
-    def _index(
-        self,
-        shard: edge.EdgeShard,
-        fields: Mapping[str, FieldType],
-        known: Mapping[str, FieldType] | None = None,
-    ) -> None:
+    def _index(self, shard: edge.EdgeShard, fields: Mapping[str, FieldType]) -> None:
         """Index fields that are new or whose type has widened, before their values come in."""
-        known = self._fields if known is None else known
-        merged = merge_fields(known, fields)
+        known, merged = self._fields, merge_fields(self._fields, fields)
         self._create_indexes(shard, {name: kind for name, kind in merged.items() if known.get(name) != kind})
         self._fields = merged
 

@@ -62,7 +62,7 @@ class ServerWriter:
         self._target = None if self._hidden or published is None else published.name
         known: Mapping[str, FieldType] = {} if self._hidden else state.fields
         self._indexed = {} if self._hidden else {**known, **RESERVED_FIELDS}
-        self._fields = merge_fields(known, fields)
+        self._fields = {**known, **fields}
         self._bm25 = Bm25()
         self._resumed = False
         self._held: dict[str, Record] = {}

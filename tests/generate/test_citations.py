@@ -68,6 +68,15 @@ def test_a_quoted_sentence_gets_its_marker() -> None:
     assert (citation.document, citation.section, citation.passage_id) == ("d1.md", ("Top",), "p1")
     assert (citation.start, citation.end) == (100, 145)
     assert citation.to_json()["quote"] == citation.quote == LOCK[:45]
+    assert "page" not in citation.to_json()
+
+
+def test_a_quote_of_a_file_with_pages_names_the_one_it_begins_on() -> None:
+    paged = passage(LOCK, 1, start=100)
+    paged.payload["_dl"] |= {"page": 4, "regions": [{"page": 4, "start": 100}, {"page": 5, "start": 146}]}
+    answer = annotate(LOCK, passages=[paged])
+    assert [(c.start, c.page) for c in answer.citations] == [(100, 4), (146, 5)]
+    assert answer.citations[1].to_json()["page"] == 5
 
 
 def test_a_marker_of_the_models_own_stays_only_where_it_is_true() -> None:

@@ -48,6 +48,15 @@ def test_passages_are_numbered_and_titled_and_the_question_comes_last(tokenizer,
     )
 
 
+def test_rows_of_a_table_stand_below_its_header_which_is_no_part_of_the_passage(tokenizer, builder):
+    rows = passage("| P7 | noon |", section=())
+    rows.payload["_dl"]["header"] = "| Pump | Runs |\n|---|---|"
+    prompt = builder.build("When?", [rows], budget=ROOM)
+    text = tokenizer.decode(prompt.ids)
+    assert "[1] pumps.md\n| Pump | Runs |\n|---|---|\n| P7 | noon |\n\nQuestion" in text
+    assert tokenizer.decode(prompt.passages[0].ids) == "| P7 | noon |"
+
+
 def test_history_is_told_turn_by_turn_before_the_question(tokenizer, builder):
     history = [("Which pump?", "The red one."), ("And who?", "Ada.")]
     text = tokenizer.decode(builder.build("When?", PASSAGES, history, budget=ROOM).ids)

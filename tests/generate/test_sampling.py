@@ -20,7 +20,7 @@ from transformers import (
 
 from configs.errors import InputError
 from generate.engine.request import SamplingParams
-from generate.engine.sampling import logits_to_probs, penalise_repetition, sample
+from generate.engine.sampling import SeenTokens, logits_to_probs, penalise_repetition, sample
 
 LOGITS = torch.tensor([2.0, 1.5, 1.4, 1.0, 0.5, 0.2, 0.0, -0.3, -0.5, -1.0, -2.0, -4.0])
 PROMPT = [5, 9, 200, 31, 7, 7, 111]
@@ -133,6 +133,15 @@ def test_the_repetition_penalty_is_that_of_transformers(logits, tokens, penalty)
     reference = RepetitionPenaltyLogitsProcessor(penalty)(torch.tensor([tokens]), scores[None].clone())[0]
     assert torch.equal(penalise_repetition(scores, tokens, penalty), reference)
     assert scores.tolist() == logits, "the logits handed in stay as they were"
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(0, 9), max_size=6), st.lists(st.integers(0, 9), max_size=4))))
+def test_different_tokens_are_kept_as_a_sequence_grows(steps):
+    seen, tokens = SeenTokens(), []
+    for settled, tentative in steps:
+        tokens += settled
+        ids = seen.ids([*tokens, *tentative], len(tokens), torch.device("cpu"))
+        assert sorted(ids.tolist()) == sorted({*tokens, *tentative})
 
 
 @pytest.mark.parametrize(

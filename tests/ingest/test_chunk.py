@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from configs.settings import load_settings
 from ingest.chunk import ChunkBudget, Span, chunk_body, document_id, make_chunks
 from ingest.tokens import count_tokens
-from retrieve.schema import Document
+from retrieve.schema import Document, embedding_text
 
 BUDGET = ChunkBudget(text=40, overlap=0, whole=64)
 WIDE = ChunkBudget(text=200, overlap=0, whole=256)
@@ -30,6 +30,12 @@ SNIPPETS = st.sampled_from(
         "~~~~\n" + "line of code\n" * 60 + "~~~~",
         "    indented\n    code",
         "| a | b |\n|---|---|\n" + "| 1 | two |\n" * 40,
+        "| " + "a wide column | " * 12 + "\n|" + "---|" * 12 + "\n" + ("| " + "cell | " * 12 + "\n") * 5,
+        "> | a | b |\n> |---|---|\n" + "> | 1 | two |\n" * 40,
+        "The parts are:\n\n" + "- a part\n  - of it, with words\n\n    more words of it\n" * 20,
+        "> [!NOTE]\n> A word of it. " + "\n> Another word. " * 60,
+        "[^1]: A footnote with words.\n[^2]: Another. " * 20,
+        "```python\n" + "def f():\n    return 1\n\n\n" * 30 + "```",
         "- item\n  - nested\n\n- loose",
         "1. one\n2. two",
         '[ref]: https://example.test "a definition"',
@@ -74,10 +80,13 @@ def check(body: str, spans: list[Span], budget: ChunkBudget) -> None:
         assert covered[position] <= 1
         assert covered[position] == 1 or character.isspace(), (position, character)
     if texts:
+        headers = [body[slice(*span.header)] if span.header else "" for span in spans]
         whole = [
-            "\n".join((" > ".join(span.section), text)) if span.section else text
-            for span, text in zip(spans, texts, strict=True)
+            embedding_text(span.section, text, header)
+            for span, text, header in zip(spans, texts, headers, strict=True)
         ]
+        assert all(span.header is None or span.header[1] <= span.start for span in spans)
+        assert all(span.parent[0] <= span.start < span.end <= span.parent[1] for span in spans)
         assert max(count_tokens(texts, tokenizer(), special=False)) <= budget.text
         assert max(count_tokens(whole, tokenizer(), special=True)) <= budget.whole
         assert all(text.strip() for text in texts)
@@ -189,7 +198,7 @@ def test_sentences_are_not_torn_where_they_fit() -> None:
 
 def test_plain_text_has_no_headings() -> None:
     body = "# a comment\n\nsome words\n"
-    assert chunk_body(body, "text", WIDE, tokenizer()) == [Span(0, len(body) - 1)]
+    assert chunk_body(body, "text", WIDE, tokenizer()) == [Span(0, len(body) - 1, parent=(0, len(body) - 1))]
 
 
 def test_ids_depend_on_document_content_and_position() -> None:

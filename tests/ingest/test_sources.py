@@ -9,8 +9,10 @@ import pytest
 
 from configs.sections import IngestSettings
 from configs.settings import load_settings
+from ingest.given import expand
 from ingest.globs import any_glob, compile_glob
-from ingest.sources import Listing, list_sources
+from ingest.listing import list_sources
+from ingest.sources import Listing, Scope
 
 
 def listed(
@@ -140,3 +142,42 @@ def test_a_name_that_is_not_utf8_fails_alone(tree: Path) -> None:
     listing = listed(tree)
     assert "not valid UTF-8" in listing.failures[0].error
     listing.failures[0].path.encode()
+
+
+def test_a_mark_in_a_path_says_where_its_root_ends(tree: Path) -> None:
+    assert [s.key for s in listed(f"{tree}/./sub/deep/d.txt").sources] == [(str(tree), "sub/deep/d.txt")]
+    assert [s.key for s in listed(f"{tree}/./sub/deep").sources] == [(str(tree), "sub/deep/d.txt")]
+    assert listed(f"{tree}/./sub").roots == []  # not given whole
+    assert [s.key for s in listed(f"{tree}/sub/./../a.md").sources] == [(str(tree), "a.md")]
+
+
+def test_a_list_on_stdin(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+
+    def stdin(text: bytes) -> list[str]:
+        return expand(["-", "b.md"], lambda size: text[:size])
+
+    assert stdin(b"a.md\r\n\nsub/c.md\n") == [f"{tree}/./a.md", f"{tree}/./sub/c.md", "b.md"]
+    assert stdin(b"a\nb.md\0/x/y.md\0") == [f"{tree}/./a\nb.md", "/x/y.md", "b.md"]
+    assert stdin(b"https://host/x\n\xff.md") == ["https://host/x", f"{tree}/./\udcff.md", "b.md"]
+    assert stdin(b"") == ["b.md"]
+    found = listed(*stdin(b"sub/c.md\nnowhere.md\nsub/deep/d.txt\n"))
+    assert [s.key for s in found.sources] == [
+        (str(tree), "b.md"),
+        (str(tree), "sub/c.md"),
+        (str(tree), "sub/deep/d.txt"),
+    ]
+    assert found.missing == 1
+
+
+def test_what_many_paths_cover_is_found_without_trying_each(tree: Path) -> None:
+    listing = Listing(
+        scopes=[Scope(f"/x/{i}.md", is_file=True) for i in range(50_000)] + [Scope("/y", "*.md")],
+        unread=[f"/z/{i}" for i in range(50_000)],
+    )
+    assert sum(listing.covers(f"/x/{i}.md") for i in range(0, 100_000, 2)) == 25_000
+    assert listing.covers("/y/a.md")
+    assert not listing.covers("/y/sub/a.md")
+    assert listing.is_unread("/z/77/deep/in/a.md")
+    assert listing.is_unread("/z/77")
+    assert not listing.is_unread("/z/770000/a.md")

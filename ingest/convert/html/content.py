@@ -1,0 +1,183 @@
+"""Which part of a page is its content.
+
+Paragraphs give points to what holds them, less the further up, and links take points away (Readability,
+arc90 labs, 2009; the weights as in Mozilla's version). A marked ``article`` or ``main`` around the winner is
+taken where it holds little else.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ingest.convert.html.tree import BLOCKS, Element, name_words, tag_of, within, word_set
+from ingest.convert.html.weigh import Weight, weigh
+
+_GOOD = word_set("article body content entry hentry main page post text blog story prose markdown")
+_BAD = word_set(
+    "hidden hid banner combx comment comments com contact footer foot footnote gdpr masthead media meta "
+    "outbrain promo "
+    "related scroll share shoutbox sidebar skyscraper sponsor shopping tags widget nav menu teaser"
+)
+_SCORED = ("p", "td", "pre", "section", "h2", "h3", "h4", "h5", "h6", "blockquote", "dd")
+_START = {
+    "div": 5, "article": 5, "main": 5, "section": 0, "pre": 3, "td": 3, "blockquote": 3, "address": -3,
+    "ol": -3, "ul": -3, "dl": -3, "dd": -3, "dt": -3, "li": -3, "form": -3, "th": -5,
+    "h1": -5, "h2": -5, "h3": -5, "h4": -5, "h5": -5, "h6": -5,
+}  # fmt: skip
+_SHORTEST = 25
+_LEVELS = 5
+_MARKED = """.//article | .//main | .//*[@role='main' or @role='article']
+    | .//*[@itemprop='articleBody' or @itemprop='text']"""
+_MARKED_NAMES = word_set(
+    "post-content entry-content article-content article-body articlebody article__body post-body "
+    "post__content "
+    "story-body markdown-body mw-parser-output page-content content-body post_content blog-content "
+    "td-post-content "
+    "main-content rich-text prose theme-doc-markdown article_body entry"
+)
+
+
+def main_content(body: Element) -> list[Element]:
+    """The elements, in document order, that hold the content of a page; at least one."""
+    weights = weigh(body)
+    points = _points(body, weights)
+    if not points:
+        return [body]
+    final = {element: value * (1 - weights[element].link_density) for element, value in points.items()}
+    top = max(final, key=lambda element: final[element])
+    top = _common(top, final)
+    top = _climb(top, final)
+    marked = _marked(body, top, weights)
+    if marked is not None:
+        return [marked]
+    return _siblings(top, final, weights)
+
+
+def _points(body: Element, weights: dict[Element, Weight]) -> dict[Element, float]:
+    points: dict[Element, float] = {}
+    for element in body.iter():
+        tag = tag_of(element)
+        if not (tag in _SCORED or (tag == "div" and _is_paragraph(element))):
+            continue
+        weight = weights[element]
+        if weight.letters < _SHORTEST or within(element, "x-callout"):
+            continue
+        value = 1 + weight.commas + min(weight.letters // 100, 3)
+        for level, ancestor in enumerate(element.iterancestors()):
+            if level == _LEVELS:
+                break
+            if ancestor not in points:
+                points[ancestor] = _start(ancestor)
+            points[ancestor] += value / (1 if level == 0 else 2 if level == 1 else level * 3)
+            if ancestor is body:
+                break
+    return points
+
+
+def _is_paragraph(element: Element) -> bool:
+    return not any(tag_of(child) in BLOCKS for child in element) and not (
+        len(element) and element.find(".//div") is not None
+    )
+
+
+def _start(element: Element) -> float:
+    return _START.get(tag_of(element), 0) + name_weight(element)
+
+
+def name_weight(element: Element) -> int:
+    """What class and id say: 25 for or against."""
+    value = 0
+    for attribute in ("class", "id"):
+        words = set(re.findall("[a-z]+", element.get(attribute, "").lower()))
+        words |= name_words(element, ids=attribute == "id") if attribute == "class" else set()
+        value -= 25 * bool(words & _BAD)
+        value += 25 * bool(words & _GOOD)
+    return value
+
+
+def _common(top: Element, final: dict[Element, float]) -> Element:
+    """What holds the winner and at least three that come near it."""
+    near = [
+        element
+        for element in sorted(final, key=lambda e: -final[e])[:6]
+        if element is not top and final[element] >= 0.75 * final[top]
+    ]
+    if len(near) < 3:
+        return top
+    above = [set(element.iterancestors()) for element in near]
+    for ancestor in top.iterancestors():
+        if tag_of(ancestor) in ("body", "html"):
+            break
+        if sum(ancestor in held for held in above) >= 3:
+            return ancestor
+    return top
+
+
+def _climb(top: Element, final: dict[Element, float]) -> Element:
+    """Further up while that gains points, or while nothing else is there."""
+    last = final.get(top, 0.0)
+    least = last / 3
+    parent = top.getparent()
+    while parent is not None and tag_of(parent) != "body" and parent in final:
+        value = final[parent]
+        if value < least:
+            break
+        if value > last:
+            top = parent
+            break
+        last = value
+        parent = parent.getparent()
+    parent = top.getparent()
+    while parent is not None and tag_of(parent) not in ("body", "html") and len(parent) == 1:
+        top, parent = parent, parent.getparent()
+    return top
+
+
+def _marked(body: Element, top: Element, weights: dict[Element, Weight]) -> Element | None:
+    """The widest marked element around the winner, or the one inside it, with mostly the same text."""
+    found = None
+    core = _prose(weights[top])
+    around = set(top.iterancestors()) | {top}
+    for element in body.xpath(_MARKED):
+        if element in around:
+            if core >= 0.5 * _prose(weights[element]):
+                found = found if found is not None else element
+        elif top in set(element.iterancestors()) and _prose(weights[element]) >= 0.8 * core:
+            found = found if found is not None else element
+    return found
+
+
+def _prose(weight: Weight) -> float:
+    return weight.letters - weight.linked
+
+
+def _siblings(top: Element, final: dict[Element, float], weights: dict[Element, Weight]) -> list[Element]:
+    """The winner with those beside it that read like parts of the same text."""
+    parent = top.getparent()
+    if parent is None or tag_of(top) == "body":
+        return [top]
+    threshold = max(10.0, final.get(top, 0.0) * 0.2)
+    parts = []
+    for sibling in parent:
+        if sibling is top:
+            parts.append(sibling)
+            continue
+        if not tag_of(sibling):
+            continue
+        bonus = threshold if sibling.get("class") and sibling.get("class") == top.get("class") else 0.0
+        weight = weights[sibling]
+        density = weight.link_density
+        if (sibling in final and final[sibling] + bonus >= threshold) or (
+            tag_of(sibling) == "p"
+            and (
+                (weight.letters > 80 and density < 0.25)
+                or (
+                    weight.letters
+                    and not weight.linked
+                    and weight.letters <= 80
+                    and "." in (sibling.text or "")
+                )
+            )
+        ):
+            parts.append(sibling)
+    return parts

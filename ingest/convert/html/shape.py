@@ -1,0 +1,104 @@
+"""The tree's shape as markdown can have it: blocks never inside phrases, headings without their anchors."""
+
+from __future__ import annotations
+
+import re
+
+from ingest.convert.html.tree import (
+    BLOCKS,
+    HEADINGS,
+    PHRASES,
+    Element,
+    class_list,
+    drop,
+    elements,
+    make,
+    sweep,
+    tag_of,
+    text_of,
+    word_set,
+)
+
+_ANCHOR_TEXT = re.compile(
+    r"[#¶§🔗🔖⚓︎️\s]*|permalink|link to (?:this )?(?:heading|section|header)|direct link.*|anchor|copy link.*",
+    re.IGNORECASE,
+)
+_ANCHOR_CLASSES = word_set(
+    "anchor headerlink header-anchor heading-anchor permalink hash-link anchorjs-link anchor-link "
+    "octicon-link heading-link"
+)
+
+
+def settle_shape(root: Element) -> None:
+    _anchors(root)
+    _captions(root)
+    _tasks(root)
+    _lift_blocks(root)
+    sweep(root)
+
+
+def _anchors(root: Element) -> None:
+    """Links of a heading to itself are not part of its text."""
+    for heading in elements(root, *HEADINGS):
+        for link in elements(heading, "a", "button"):
+            href = link.get("href", "")
+            text = text_of(link)
+            classes = not _ANCHOR_CLASSES.isdisjoint(class_list(link))
+            if (
+                _ANCHOR_TEXT.fullmatch(text)
+                and link.find(".//img") is None
+                and ("#" in href or not href or classes)
+            ) or (classes and text != text_of(heading) and "#" in href and len(text) < 3):
+                drop(link)
+            elif "#" in href and text == text_of(heading):
+                link.attrib.pop("href", None)
+    sweep(root)
+
+
+def _captions(root: Element) -> None:
+    """A figure's caption is a paragraph of its own."""
+    for caption in elements(root, "figcaption"):
+        if not any(tag_of(child) in BLOCKS for child in caption):
+            caption.tag = "p"
+
+
+def _tasks(root: Element) -> None:
+    """Items with a box to tick say whether it is ticked; the boxes themselves are gone already."""
+    for item in root.xpath(".//li[contains(@class, 'task-list-item')]"):
+        state = item.get("data-task", "")
+        item.set("data-x-task", "x" if state.strip() == "x" or "checked" in class_list(item) else " ")
+
+
+def _lift_blocks(root: Element) -> None:
+    """A phrase around blocks becomes a plain block; a link around blocks goes to its heading or picture."""
+    for block in elements(root, *BLOCKS):
+        parent = block.getparent()
+        while parent is not None and parent is not root and tag_of(parent) and tag_of(parent) not in BLOCKS:
+            if parent.tag == "a" and parent.get("href"):
+                _link_inside(parent)
+            if tag_of(parent) in PHRASES or "-" in tag_of(parent) or tag_of(parent) not in BLOCKS:
+                parent.tag = "div"
+            parent = parent.getparent()
+
+
+def _link_inside(link: Element) -> None:
+    href = link.get("href", "")
+    target = next(link.iter(*HEADINGS), None)
+    if target is None:
+        target = next(
+            (
+                part
+                for part in link.iter("p", "div", "figure", "span")
+                if part is not link
+                and not any(tag_of(child) in BLOCKS for child in part)
+                and (text_of(part) or part.find(".//img") is not None)
+            ),
+            None,
+        )
+    if target is None or target.find(".//a") is not None:
+        return
+    inner = make("a", target.text, href=href)
+    target.text = None
+    for child in list(target):
+        inner.append(child)
+    target.append(inner)

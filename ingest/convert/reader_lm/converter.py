@@ -1,0 +1,194 @@
+"""Pages to markdown by a reader model, each one checked; what fails stays with the default converter.
+
+reader = open_reader(settings)
+for converted in reader.rewrite([(data, default.convert(data, ".html"))]):
+    print(converted.body, converted.origins["body"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import lxml.html
+
+from configs.errors import InputError
+from configs.models import catalogue
+from configs.sections import IngestSettings
+from configs.settings import Settings
+from generate.answer import COSTS_FILE
+from ingest.convert.base import Converted, Converter, load_converter, tidy
+from ingest.convert.page import read_page
+from ingest.convert.reader_lm.choice import reader_folder, reader_name, reader_notice
+from ingest.convert.reader_lm.clean import clean_page
+from ingest.convert.reader_lm.guards import Evidence, Limits, find_fault, loops
+from ingest.convert.reader_lm.model import Piece, ReaderModel, Written, load_reader
+from ingest.convert.reader_lm.pieces import UncuttableError, cut
+
+FENCES = ("```markdown\n", "```md\n")
+ORIGIN = "body"
+"""The field of `Converted.origins` that says who wrote the body."""
+
+
+@dataclass
+class _Page:
+    """A page on its way through the model."""
+
+    default: Converted
+    evidence: Evidence | None = None
+    pieces: Sequence[Piece] = ()
+    problem: str | None = None
+    """Why the model does not get it."""
+
+
+class ReaderConverter:
+    """Converts pages with a model that is loaded when the first page comes.
+
+    The body is the model's; metadata is the default converter's, as is the body where a guard finds
+    fault with the model's: then a note says why, and ``origins["body"]`` too.
+    """
+
+    def __init__(self, name: str, load: Callable[[], ReaderModel], settings: IngestSettings) -> None:
+        self.name = name
+        self.notice = reader_notice(name)
+        """A line about the licence, to be shown when it is used."""
+        self._load, self._settings = load, settings
+        self._model: ReaderModel | None = None
+        self._default: Converter | None = None
+
+    def convert(self, data: bytes, suffix: str) -> Converted:
+        """Convert one page.
+
+        Raises:
+            InputError: neither can convert it.
+            ModelError: the model cannot be loaded.
+        """
+        (converted,) = self.convert_many([data])
+        if isinstance(converted, InputError):
+            raise converted
+        return converted
+
+    def convert_many(self, pages: Sequence[bytes]) -> list[Converted | InputError]:
+        """Convert pages side by side, in order; one that cannot be converted yields its error.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+        found = [self._by_default(data) for data in pages]
+        fine = [
+            (data, converted)
+            for data, converted in zip(pages, found, strict=True)
+            if isinstance(converted, Converted)
+        ]
+        rewritten = iter(self.rewrite(fine))
+        return [next(rewritten) if isinstance(converted, Converted) else converted for converted in found]
+
+    def rewrite(self, pages: Sequence[tuple[bytes, Converted]]) -> list[Converted]:
+        """The same for pages that the default converter has converted, here or in another process.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+        return [converted for converted, _ in self.rewrite_measured(pages)]
+
+    def rewrite_measured(
+        self, pages: Sequence[tuple[bytes, Converted]]
+    ) -> list[tuple[Converted, list[Written]]]:
+        """What `rewrite` gives, and what the model wrote of each page's pieces."""
+        if self._model is None:
+            self._model = self._load()
+        model = self._model
+        read = [self._read(model, data, converted) for data, converted in pages]
+        try:
+            written = iter(model.write([piece for page in read for piece in page.pieces]))
+        except BaseException:  # a time limit or Ctrl-C may have left the engine within a step
+            self._model = None
+            raise
+        found = []
+        for page in read:
+            of_page = [next(written) for _ in page.pieces]
+            found.append((self._finish(page, of_page), of_page))
+        return found
+
+    def _by_default(self, data: bytes) -> Converted | InputError:
+        if self._default is None:
+            self._default = load_converter("html", self._settings)
+        try:
+            return self._default.convert(data, ".html")
+        except InputError as error:
+            return error
+
+    def _read(self, model: ReaderModel, data: bytes, converted: Converted) -> _Page:
+        """The page in pieces for the model, or why it does not get any."""
+        tree, _ = read_page(data)
+        if tree is None:
+            return _Page(converted)
+        clean = clean_page(tree)
+        evidence = Evidence(clean)
+        if not evidence.spoken:
+            return _Page(converted)
+        try:
+            pieces = self._cut(model, clean)
+        except UncuttableError as error:
+            return _Page(converted, evidence, problem=f"the page is not for it: {error}")
+        return _Page(
+            converted, evidence, [model.piece(html, lambda text: loops(text, evidence)) for html in pieces]
+        )
+
+    def _cut(self, model: ReaderModel, page: lxml.html.HtmlElement) -> list[str]:
+        limit = self._settings.reader_page_tokens
+        budget = min(self._settings.reader_tokens, model.room())
+        return cut(page, budget, model.measure, limit=limit)
+
+    def _finish(self, page: _Page, written: Sequence[Written]) -> Converted:
+        if page.evidence is None:
+            return page.default
+        body = tidy("\n\n".join(filter(None, (unfenced(part.text) for part in written))))
+        problem = page.problem or self._find_fault(body, page.evidence, written)
+        origins = dict(page.default.origins)
+        if problem is None:
+            return replace(page.default, body=body, regions=(), origins=origins | {ORIGIN: self.name})
+        note = f"{self.name}: {problem}; converted without it"
+        origins[ORIGIN] = f"default ({self.name}: {problem})"
+        return replace(page.default, notes=(*page.default.notes, note), origins=origins)
+
+    def _find_fault(self, body: str, evidence: Evidence, written: Sequence[Written]) -> str | None:
+        limits = Limits(self._settings.reader_max_ratio, self._settings.reader_max_invented)
+        fault = find_fault(body, evidence, limits)
+        if fault is None and not all(part.finished for part in written):
+            return "it did not come to an end"
+        return fault
+
+
+def unfenced(markdown: str) -> str:
+    """Without the code fence that some models put around all they write."""
+    text = markdown.strip()
+    for fence in FENCES:
+        if text.startswith(fence) and text.endswith("\n```"):
+            return text[len(fence) : -len("\n```")].strip()
+    return text
+
+
+def open_reader(settings: Settings) -> ReaderConverter | None:
+    """The reader model that the settings choose on this machine; None: pages go to the default converter.
+
+    Raises:
+        ModelError: the settings insist on a model that is not here.
+    """
+    name = reader_name(settings)
+    if name is None:
+        return None
+    folder = reader_folder(name, settings)
+    model = catalogue().get(folder.name)
+
+    def load() -> ReaderModel:
+        return load_reader(
+            folder,
+            settings.generate,
+            instruction=model.instruction if model else None,
+            penalty=settings.ingest.reader_penalty,
+            max_ratio=settings.ingest.reader_max_ratio,
+            costs_file=settings.models_dir / COSTS_FILE,
+        )
+
+    return ReaderConverter(folder.name, load, settings.ingest)

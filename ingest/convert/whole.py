@@ -1,0 +1,41 @@
+"""Trees of HTML's elements as markdown, whole: without looking for what is a page's main content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ingest.convert.html import clean
+from ingest.convert.html.callouts import settle_callouts
+from ingest.convert.html.code import settle_code
+from ingest.convert.html.footnotes import settle_footnotes
+from ingest.convert.html.images import settle_images
+from ingest.convert.html.links import page_address
+from ingest.convert.html.markdown import Writer, write_notes
+from ingest.convert.html.math import settle_math
+from ingest.convert.html.shape import settle_shape
+
+
+def whole_page(tree: Any) -> str:
+    """All that a reader would see of a page, an e-book or a message, as markdown; the tree is used up."""
+    body = tree.find("body")
+    if body is None:
+        return ""
+    base = page_address(tree)
+    settle_math(body)
+    clean.drop_never_text(body)
+    settle_code(body)
+    notes = settle_footnotes(body)
+    settle_callouts(body)
+    clean.drop_hidden(body)
+    settle_images(body)
+    settle_shape(body)
+    return settled_markdown(body, notes.definitions, base)
+
+
+def settled_markdown(root: Any, notes: Sequence[Any] = (), base: str | None = None) -> str:
+    """A tree that holds only what `Writer` knows, with its footnotes at the end."""
+    writer = Writer(base)
+    text = writer.write([root])
+    foot = write_notes(enumerate(notes, 1), writer)
+    return f"{text}\n\n{foot}" if foot else text

@@ -1,0 +1,1 @@
+"""The fields of documents: values normalised, conflicts resolved, gaps filled, and where each came from."""

@@ -1,0 +1,64 @@
+"""Whether a text says what a model read out of it: the quote must stand there, and the value in the quote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ingest.fields.spelling import Spelling, UnfitError
+from ingest.fields.values import FieldSpec, as_text, fit
+from retrieve.schema import Scalar
+from retrieve.self_query.text import stems
+
+LONGEST_QUOTE = 300
+WINDOW = 8
+"""Words of a quote that may be one date, number or language together."""
+BOOL_WORDS = 3
+"""Of a quote for a truth value, which no word of it states by itself."""
+
+_EDGES = " \t.,;:!?()[]{}\"'*_`“”‘’«»"
+
+
+def occurs(quote: str, text: str) -> bool:
+    """Whether a text has these words, one after the other; white space counts alike."""
+    plain = " ".join(quote.split())
+    return 0 < len(plain) <= LONGEST_QUOTE and _whole(plain, " ".join(text.split()))
+
+
+def states(quote: str, value: Scalar, spec: FieldSpec, spelling: Spelling) -> bool:
+    """Whether a quote contains a value: as a run of its words, or as a date, number or language that is it.
+
+    Args:
+        value: as the field holds it.
+    """
+    if spec.type == "bool":
+        return len(quote.split()) >= BOOL_WORDS
+    if spec.type in (None, "keyword"):
+        return _has_run(stems(quote), stems(as_text(value)))
+    for window in _windows(quote):
+        try:
+            if fit(window, spec, spelling) == value:
+                return True
+        except UnfitError:
+            continue
+    return False
+
+
+def _whole(part: str, text: str) -> bool:
+    """Whether a part stands in a text and cuts no word or number."""
+    left = r"(?<!\w)" if part[0].isalnum() else ""
+    right = r"(?!\w)" if part[-1].isalnum() else ""
+    return re.search(f"{left}{re.escape(part)}{right}", text) is not None
+
+
+def _has_run(words: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    size = len(wanted)
+    return bool(wanted) and any(words[at : at + size] == wanted for at in range(len(words) - size + 1))
+
+
+def _windows(quote: str) -> Iterator[str]:
+    """Runs of a quote's words, the longest first, without punctuation around them."""
+    words = quote[:LONGEST_QUOTE].split()
+    for size in range(min(WINDOW, len(words)), 0, -1):
+        for at in range(len(words) - size + 1):
+            yield " ".join(words[at : at + size]).strip(_EDGES)
