@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from configs.errors import InputError
 from configs.sections import IngestSettings
 from configs.settings import Settings
-from ingest.convert.kinds import converter_version, kind_of
+from ingest.convert.kinds import KINDS, converter_version, kind_of
 from ingest.convert.reader_lm.choice import reader_recipe
 from ingest.fields.recipe import fields_recipe
 from ingest.globs import any_glob
 from ingest.ledger import Entry, KnownFailure, Ledger
 from ingest.listing import list_sources
 from ingest.sources import Failure, Key, Listing, Source, is_within
+from ingest.web.urls import WEB
 from retrieve.schema import RESERVED_FIELDS, FieldType
 from retrieve.store.base import StoreInfo
 
@@ -88,6 +89,7 @@ def make_plan(paths: Sequence[str], settings: Settings, ledger: Ledger, info: St
         accepts=lambda path: kind_of(path) is not None,
         known_roots=ledger.roots,
         avoid=(settings.home,),
+        web=settings.home / WEB,
     )
     require_any(listing, paths)
     fields = {name: kind for name, kind in info.fields.items() if name not in RESERVED_FIELDS}
@@ -117,10 +119,12 @@ def recipe_of(kind: str, tenant: str | None, access: Sequence[str], settings: Se
     ingest = settings.ingest
     parts: list[object] = [
         converter_version(kind),
+        *(getattr(ingest, option) for option in KINDS[kind].options),
         CHUNKER_VERSION,
         *fields_recipe(settings),
         ingest.chunk_tokens,
         ingest.chunk_overlap,
+        ingest.near_duplicates,
         settings.models.embed,
         tenant,
         sorted(access),
@@ -147,7 +151,7 @@ def conflicts(entry: Entry, fields: Mapping[str, FieldType]) -> bool:
 
 
 def _compare(plan: Plan, source: Source, settings: Settings) -> None:
-    kind = kind_of(source.path)
+    kind = kind_of(source.file.name)
     assert kind is not None
     tenant, access = labels_of(source.path, settings.ingest)
     recipe = recipe_of(kind, tenant, access, settings)

@@ -24,6 +24,7 @@ from configs.errors import InputError
 from configs.settings import Settings
 from ingest.chunk import ChunkBudget, Span, chunk_body, document_id
 from ingest.convert.base import Converted, Converter, load_converter, time_limit
+from ingest.duplicates import with_copy_keys
 from ingest.fields.resolve import Resolver
 from ingest.ledger import Entry, now
 from ingest.metadata import coerce
@@ -105,6 +106,7 @@ class Preparer:
             origins=converted.origins,
             regions=converted.regions,
         )
+        spans = with_copy_keys(spans, document, self._settings.near_duplicates)
         return Prepared(document, spans, stamp, task.recipe, task.known, converted.notes)
 
     def _convert(self, kind: str, data: bytes, source: Source) -> Converted:
@@ -125,13 +127,17 @@ def convert(converter: Converter, data: bytes, source: Source) -> Converted:
         InputError: it cannot be converted.
     """
     try:
-        return converter.convert(data, source.file.suffix.lower())
+        converted = converter.convert(data, source.file.suffix.lower())
     except InputError:
         raise
     except MemoryError:
         raise UnreadableError("too large to convert in this machine's memory") from None
     except Exception as error:  # one odd file must not stop the others
         raise InputError(f"cannot be converted: {type(error).__name__}: {error}") from error
+    if source.url is None:
+        return converted
+    metadata, origins = {**converted.metadata, "url": source.url}, {**converted.origins, "url": "address"}
+    return replace(converted, metadata=metadata, origins=origins)
 
 
 def read_source(source: Source, max_mb: float) -> tuple[bytes, Stamp]:
