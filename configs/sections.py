@@ -136,6 +136,7 @@ class IngestSettings(Section):
     worker_mb: Annotated[float, Field(ge=512)]
     chunk_tokens: Annotated[int, Field(ge=16)]
     chunk_overlap: Annotated[int, Field(ge=0)]
+    near_duplicates: Literal["off", "exact", "near"]
     embed_batch: PositiveInt
     commit_every_s: PositiveFloat
     tenant: str | None
@@ -147,6 +148,8 @@ class IngestSettings(Section):
     detect_language: bool
     model_characters: Annotated[int, Field(ge=200)]
     html: Literal["auto", "default", "reader-lm"]
+    pdf: Literal["text", "hi_res"]
+    ocr: Literal["auto", "off", "always"]
     reader_tokens: Annotated[int, Field(ge=64)]
     reader_page_tokens: PositiveInt
     reader_penalty: Annotated[float, Field(ge=1, le=2)]

@@ -19,6 +19,7 @@ from ingest.pipeline import Sync
 from ingest.progress import Stages
 from ingest.reembed import reembed
 from ingest.report import counted, failure_lines, failures_json
+from ingest.web.sites import visit_sites
 from retrieve.store import open_store
 
 DESCRIPTION = (
@@ -29,6 +30,7 @@ examples:
   python -m ingest ./docs                        add what is new, update what changed, remove what is gone
   python -m ingest ./docs notes.md '../wiki/**/*.html'
   git ls-files docs | python -m ingest -         paths from a list
+  python -m ingest https://example.org/docs/     pages below an address, or of a sitemap
   python -m ingest ./docs --convert-only --out converted
   python -m ingest status
   python -m ingest remove ./docs/old
@@ -44,6 +46,7 @@ def sync(context: Context) -> int:
     settings = _labelled(context.settings, args)
     paths = expand(args.paths, sys.stdin.buffer.read)
     with Stages(context.console, quiet=args.json) as stages:
+        visit_sites(paths, settings, stages)
         if args.convert_only:
             return _export(context, paths, settings, stages)
         run = Sync(settings, open_store(settings), stages)
@@ -133,12 +136,7 @@ def embed_anew(context: Context) -> int:
 
 
 def _sync_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "paths",
-        nargs="+",
-        metavar="PATH",
-        help="a file, a folder, a glob in quotes, or - for a list on stdin",
-    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, glob, URL, or - for a list")
     parser.add_argument("--tenant", metavar="NAME", help="tenant label of what this run ingests")
     parser.add_argument(
         "--access", action="append", metavar="LABEL", help="access label of what this run ingests; repeatable"
@@ -152,7 +150,7 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _remove_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or folder that was ingested")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, folder or URL that was ingested")
 
 
 COMMANDS = (

@@ -47,6 +47,8 @@ class Span:
     """The section that it lies in, from the heading to the next one; of a chunk of several, all of them."""
     header: Range | None = None
     """The header rows of the table in which it begins, where it begins below them."""
+    copies: tuple[int, ...] = ()
+    """See `Chunk.copies`."""
 
 
 def document_id(root: str, path: str) -> str:
@@ -66,7 +68,7 @@ def make_chunks(document: Document, spans: Iterable[Span]) -> Iterator[Chunk]:
         header = document.body[slice(*span.header)].rstrip() if span.header else ""
         where = regions.within(span.start, span.end)
         place = (identity, document, ordinal, text, span.start, span.end, span.section, gap)
-        yield Chunk(*place, span.parent, header, where)
+        yield Chunk(*place, span.parent, header, where, span.copies)
         end = span.end
 
 

@@ -17,6 +17,7 @@ from ingest.listing import list_sources
 from ingest.plan import KnownMember, Plan, Task, conflicts, make_task, member_task
 from ingest.records import holds_records
 from ingest.sources import Failure, Key, Listing, Source, is_within
+from ingest.web.urls import WEB
 from retrieve.schema import RESERVED_FIELDS
 from retrieve.store.base import StoreInfo
 
@@ -38,6 +39,7 @@ def make_plan(
         accepts=lambda path: kind_of(path) is not None,
         known_roots=ledger.roots,
         avoid=(settings.home,),
+        web=settings.home / WEB,
     )
     require_any(listing, paths)
     fields = {name: kind for name, kind in info.fields.items() if name not in RESERVED_FIELDS}
@@ -99,7 +101,7 @@ class _Comparison:
             self._compare_file(task, known)
 
     def _kind(self, source: Source) -> str:
-        kind, key = kind_of(source.path), source.key
+        kind, key = kind_of(source.file.name), source.key
         assert kind is not None
         if kind != "json":
             return kind

@@ -22,6 +22,7 @@ from ingest.progress import Stages
 from ingest.reading import read_source
 from ingest.report import Report
 from ingest.sources import Failure, Source, absolute
+from ingest.web.urls import WEB
 
 
 def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -> Report:
@@ -36,18 +37,19 @@ def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -
         settings.ingest,
         accepts=lambda path: kind_of(path) is not None,
         avoid=(settings.home, folder),
+        web=settings.home / WEB,
     )
     require_any(listing, paths)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {out}: not a folder")
     report = Report(failed=list(listing.failures), skipped=listing.skipped)
     resolver = Resolver(settings.ingest)
-    targets = target_names([source.path for source in listing.sources])
+    targets = target_names([source.file_name for source in listing.sources])
     _refuse_overwriting(listing.sources, targets, folder)
     stages.stage("converting", len(listing.sources), "files")
     written: dict[str, Source] = {}
     for source in listing.sources:
-        target = targets[source.path]
+        target = targets[source.file_name]
         stages.show(source.path)
         try:
             if (other := written.get(target)) is not None:
@@ -75,7 +77,7 @@ def target_names(paths: Iterable[str]) -> dict[str, str]:
 def _refuse_overwriting(sources: Sequence[Source], targets: dict[str, str], folder: Path) -> None:
     originals = {source.file.resolve() for source in sources}
     for source in sources:
-        target = folder / targets[source.path]
+        target = folder / targets[source.file_name]
         if target.resolve() in originals:
             raise InputError(f"--out {folder} would overwrite {target}; name another folder")
 
@@ -83,7 +85,7 @@ def _refuse_overwriting(sources: Sequence[Source], targets: dict[str, str], fold
 def _export_one(
     source: Source, folder: Path, target: str, settings: Settings, resolver: Resolver, stages: Stages
 ) -> None:
-    kind = kind_of(source.path)
+    kind = kind_of(source.file.name)
     assert kind is not None
     data, _ = read_source(source, settings.ingest.max_file_mb)
     with time_limit(settings.ingest.convert_timeout_s):

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from configs.errors import InputError
 from ingest.listing import ROOT_MARK
+from ingest.web.urls import is_url
 
 STDIN = "-"
 _MOST_BYTES = 256_000_000
-_URL = re.compile(r"https?://", re.IGNORECASE)
-
-
-def is_url(path: str) -> bool:
-    """Whether a path argument is an address on the web."""
-    return _URL.match(path) is not None
 
 
 def expand(paths: Sequence[str], read: Callable[[int], bytes]) -> list[str]:

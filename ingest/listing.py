@@ -15,6 +15,7 @@ from configs.sections import IngestSettings
 from ingest.globs import MAGIC, compile_glob
 from ingest.sources import Failure, Key, Listing, Scope, Source, absolute, display, is_within, relative
 from ingest.walk import Walk
+from ingest.web.urls import is_url
 
 ROOT_MARK = "/./"
 
@@ -26,6 +27,7 @@ def list_sources(
     accepts: Callable[[str], bool],
     known_roots: Iterable[str] = (),
     avoid: Sequence[Path] = (),
+    web: Path | None = None,
 ) -> Listing:
     """Find the files that the paths name.
 
@@ -37,24 +39,36 @@ def list_sources(
         accepts: whether a file of this name can be converted.
         known_roots: folders ingested whole before.
         avoid: absolute folders never walked into (Draftline's own home).
+        web: the folder with the copies of pages that were fetched.
     """
     listing = Listing()
+    found: dict[Key, Source] = {}
+    scopes: list[Scope] = []
     for path in paths:
         try:
-            listing.scopes.append(_scope(path))
+            if is_url(path) and web is not None:
+                found.update((page.key, page) for page in _pages(path, web, listing))
+            else:
+                scopes.append(_scope(path))
         except InputError as error:
             listing.failures.append(Failure(display(path), str(error)))
             listing.missing += 1
-    listing.roots = sorted({s.base for s in listing.scopes if not (s.is_file or s.pattern or s.root)})
+    listing.scopes += scopes
+    listing.roots = sorted({s.base for s in scopes if not (s.is_file or s.pattern or s.root)})
     homes = sorted({*known_roots, *listing.roots}, key=len)
-    found: dict[Key, Source] = {}
-    for scope in listing.scopes:
+    for scope in scopes:
         Walk(scope, _home(scope, homes), settings, accepts, avoid, listing, found).run()
     used = {root for root, _ in found}
     listing.roots = [root for root in listing.roots if root in used and _outermost(root, homes) == root]
     listing.sources = [found[key] for key in sorted(found)]
     listing.failures = list(dict.fromkeys(listing.failures))
     return listing
+
+
+def _pages(url: str, web: Path, listing: Listing) -> list[Source]:
+    from ingest.web.sites import list_site
+
+    return list_site(url, web, listing)
 
 
 def _scope(path: str) -> Scope:

@@ -11,6 +11,8 @@ from ingest.fields.cache import forget_answers
 from ingest.ledger import Entry, Ledger, LedgerChanges, apply_changes, read_ledger
 from ingest.report import Report
 from ingest.sources import Failure, Key, absolute, display, is_within
+from ingest.web.sites import forget_site, place_of_given
+from ingest.web.urls import WEB, is_url
 from retrieve.embed import load_embedder
 from retrieve.store.base import Store
 
@@ -61,6 +63,8 @@ def remove(paths: Sequence[str], settings: Settings, store: Store) -> Report:
         apply_changes(writer.side, changes)
         writer.commit()
     forget_answers(settings, store)
+    for path in filter(is_url, paths):
+        forget_site(path, settings.home / WEB)
     report.deleted = len(entries)
     return report
 
@@ -69,7 +73,7 @@ def _select(ledger: Ledger, paths: Sequence[str], report: Report) -> tuple[Ledge
     entries: dict[Key, Entry] = {}
     changes = LedgerChanges()
     for path in paths:
-        place = str(absolute(path))
+        place = place_of_given(path) if is_url(path) else str(absolute(path))
         found = {e.key: e for e in ledger.documents.values() if is_within(e.file, place)}
         failed = [f.key for f in ledger.failures.values() if is_within(f.file, place)]
         below = [root for root in ledger.roots if is_within(root, place)]

@@ -122,6 +122,7 @@ def recipe_of(kind: str, tenant: str | None, access: Sequence[str], settings: Se
         *fields_recipe(settings),
         ingest.chunk_tokens,
         ingest.chunk_overlap,
+        ingest.near_duplicates,
         settings.models.embed,
         tenant,
         sorted(access),
@@ -161,5 +162,5 @@ def make_task(source: Source, kind: str, settings: Settings, *, known: bool = Fa
 
 def member_task(container: Task, path: str, settings: Settings) -> Task:
     """What it takes to convert the member of a container that lies at this path."""
-    source, known = replace(container.source, path=path), path in container.members
+    source, known = replace(container.source, path=path, location=None), path in container.members
     return make_task(source, kind_of(path) or container.kind, settings, known=known)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 from configs.errors import InputError
@@ -21,6 +20,7 @@ from ingest.chunk import ChunkBudget, Span, chunk_body, document_id
 from ingest.containers import Expanded, Unchanged, expand
 from ingest.convert.base import Converted, Converter, load_converter, time_limit
 from ingest.convert.kinds import KINDS
+from ingest.duplicates import with_copy_keys
 from ingest.fields.resolve import Resolver
 from ingest.ledger import Entry, now
 from ingest.metadata import coerce
@@ -141,7 +141,7 @@ class Preparer:
     def _document(self, task: Task, data: bytes, stamp: Stamp, modified: datetime | None = None) -> Prepared:
         source, settings = task.source, self._settings.ingest
         with time_limit(settings.convert_timeout_s):
-            found = convert(self._converter(task.kind), data, PurePosixPath(source.path).suffix.lower())
+            found = convert(self._converter(task.kind), data, source.file.suffix.lower())
             converted = self._resolver.resolve(_addressed(found, source.url), source.path, task.kind)
             spans = chunk_body(converted.body, task.kind, self._budget, self._tokenizer)
         document = Document(
@@ -159,6 +159,7 @@ class Preparer:
             origins=converted.origins,
             regions=converted.regions,
         )
+        spans = with_copy_keys(spans, document, settings.near_duplicates)
         return Prepared(document, spans, stamp, task.recipe, task.known, converted.notes)
 
     def _converter(self, kind: str) -> Converter:
@@ -191,8 +192,8 @@ def convert(converter: Converter, data: bytes, suffix: str) -> Converted:
 
 
 def _addressed(converted: Converted, url: str | None) -> Converted:
-    """With the address that a page was fetched from, where the page declares none."""
-    if url is None or "url" in converted.metadata:
+    """With the address that a page was fetched from, whatever it says of itself."""
+    if url is None:
         return converted
     metadata, origins = {**converted.metadata, "url": url}, {**converted.origins, "url": "address"}
     return replace(converted, metadata=metadata, origins=origins)

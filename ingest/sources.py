@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ingest.globs import compile_glob
+from ingest.web.urls import page_file
 
 Key = tuple[str, str]
 """Root and path of a document: what identifies it."""
@@ -44,6 +45,11 @@ class Source:
     def file(self) -> Path:
         """The file with its bytes; its suffix says what kind they are of."""
         return Path(self.location) if self.location else Path(self.root, self.path)
+
+    @property
+    def file_name(self) -> str:
+        """What a copy is called below a folder of copies; with forward slashes."""
+        return page_file(self.path, self.file.suffix) if self.url else self.path
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,13 @@ RESERVED_FIELDS: Mapping[str, FieldType] = {
     "_dl.access": "keyword",
     "_dl.ordinal": "integer",
     "_dl.page": "integer",
+    "_dl.copies": "integer",
     "_dl.modified": "datetime",
     "_dl.words": "integer",
 }
 """Our own fields that can be filtered on; they are indexed in every store."""
 
-HIDDEN = ("text", "gap")
+HIDDEN = ("text", "gap", "copies")
 """Of our own, what is no metadata."""
 
 _RULE = re.compile(r"[|:\-\s]+")
@@ -111,6 +112,8 @@ class Chunk:
     """The header rows of the table that the chunk begins in, where it begins below them."""
     regions: tuple[Region, ...] = ()
     """Where the chunk stands in a file that has pages: one for each page."""
+    copies: tuple[int, ...] = ()
+    """Keys that it shares with chunks that say the same; see `retrieve.resemblance.copy_keys`."""
 
     def payload(self) -> dict[str, Any]:
         """What the store keeps for this chunk; datetimes as ISO 8601 strings."""
@@ -142,11 +145,22 @@ class Chunk:
                 {"page": region.page, "start": region.start, "box": list(region.box) if region.box else None}
                 for region in self.regions
             ]
+        if self.copies:
+            ours["copies"] = list(self.copies)
         return {**{key: _plain(value) for key, value in document.metadata.items()}, RESERVED: ours}
 
     def embedding_text(self) -> str:
         """What is embedded and indexed for BM25: the section path gives a bare paragraph its topic."""
         return embedding_text(self.section, self.text, self.header)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Another place of a passage's text, or of nearly the same: ``body[start:][: len(text)] == text``."""
+
+    document: str
+    start: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -164,6 +178,8 @@ class Passage:
     """The question's terms (BM25 ids) that the chunk has, each with its share of the question's rarity."""
     vector: Any = field(default=None, repr=False, compare=False)
     """The chunk's vector, shape (dim,), unit length; None where nothing but its payload was read."""
+    copies: tuple[Copy, ...] = field(default=(), repr=False)
+    """Where else the text stands, as far as the caller may see; by document and place."""
 
     @property
     def coverage(self) -> float:
@@ -211,7 +227,9 @@ class Passage:
 
     def to_json(self) -> dict[str, Any]:
         """The form that ``--json`` prints."""
-        return {"id": self.id, "text": self.text, "score": self.score, "metadata": self.metadata()}
+        also = sorted({copy.document for copy in self.copies})
+        shown = {"id": self.id, "text": self.text, "score": self.score, "metadata": self.metadata()}
+        return shown | ({"also_in": also} if also else {})
 
 
 def embedding_text(section: Sequence[str], text: str, header: str = "") -> str:

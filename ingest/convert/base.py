@@ -17,6 +17,8 @@ from ingest.convert.kinds import KINDS
 from retrieve.schema import Metadata
 from retrieve.schema import Region as Region
 
+BODY = "body"
+"""Key of `Converted.origins` for who wrote the body, where that was not the kind's own converter."""
 _SIGNATURES = {
     b"%PDF-": "a PDF",
     b"PK\x03\x04": "a ZIP archive or office file",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
+
+from ingest.convert.languages import LANGUAGES
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,13 @@ class Kind:
     name: str
     suffixes: tuple[str, ...]
     module: str
-    """Below ``ingest.convert``; its function ``converter(settings)`` gives the converter (but of containers)."""
+    """Below ``ingest.convert``; its function ``converter(settings)`` gives the converter."""
     version: str
     """Changes whenever the same bytes may convert differently; documents are then converted again."""
     libraries: tuple[str, ...] = ()
     """Distributions whose version decides as well."""
+    extras: tuple[str, ...] = ()
+    """Distributions that decide where they are installed."""
     options: tuple[str, ...] = ()
     """Settings of the section ``ingest`` that decide as well."""
     markup: bool = True
@@ -33,14 +37,28 @@ class Kind:
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
 _ARCHIVE_LIMITS = ("archive_files", "archive_mb", "archive_ratio", "archive_depth")
+_IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp")
 
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("markdown", (".md", ".markdown"), "markdown", "1", ("PyYAML",)),
         Kind("html", (".html", ".htm", ".xhtml"), "html", "3", ("trafilatura",)),
-        Kind("text", (".txt", ".text"), "text", "1", markup=False),
-        Kind("pdf", (".pdf",), "pdf", "1", ("pypdfium2",), markup=False),
+        Kind("text", (".txt", ".text", ".log"), "text", "1", markup=False),
+        Kind("pdf", (".pdf",), "pdf", "2", ("pypdfium2",), ("rapidocr-onnxruntime",), ("ocr", "pdf")),
+        Kind("image", _IMAGES, "image", "1", ("pillow",), ("rapidocr-onnxruntime",), ("ocr",)),
+        Kind("docx", (".docx", ".docm", ".dotx"), "docx", "1", ("lxml",)),
+        Kind("pptx", (".pptx", ".pptm", ".ppsx"), "pptx", "1", ("python-pptx",)),
+        Kind("xlsx", (".xlsx", ".xlsm", ".xltx"), "xlsx", "1", ("openpyxl",)),
+        Kind("xls", (".xls",), "xls", "1", ("xlrd",)),
+        Kind("csv", (".csv", ".tsv", ".tab"), "csv", "1"),
+        Kind("epub", (".epub",), "epub", "1", ("lxml",)),
+        Kind("mail", (".eml", ".msg"), "mail", "1", ("python-oxmsg", "lxml")),
+        Kind("rst", (".rst",), "rst", "1", ("docutils", "lxml")),
+        Kind("org", (".org",), "org", "1"),
+        Kind("notebook", (".ipynb",), "notebook", "1"),
+        Kind("json", (".json",), "json", "1"),
+        Kind("code", tuple(LANGUAGES), "code", "1"),
         Kind("archive", _ARCHIVES, "archives", "1", options=_ARCHIVE_LIMITS, container=True),
         Kind("records", (".jsonl", ".ndjson", ".mbox"), "records", "1", container=True),
     )
@@ -58,4 +76,11 @@ def kind_of(path: str) -> str | None:
 def converter_version(kind: str) -> str:
     """What tells two converters of a kind apart: ours and its libraries' versions."""
     found = KINDS[kind]
-    return "/".join((found.version, *map(version, found.libraries)))
+    return "/".join((found.version, *map(version, found.libraries), *map(_version_if_there, found.extras)))
+
+
+def _version_if_there(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "-"

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
-from ingest.fields.spelling import LONGEST, Spelling, UnfitError
+from ingest.fields.spelling import LONGEST, Spelling, UnfitError, locale_of
 from retrieve.self_query.lexicon import calendar_words
 from retrieve.self_query.text import fold
 
@@ -25,10 +25,11 @@ _TIME = re.compile(
 )
 _COMMENT = re.compile(r"\s*\([a-z /_]{1,30}\)$")
 _LEADING = re.compile(r"(?:(?:the|der|den|am|le|el|il|de)\s+)+")
+_YEAR_WORD = re.compile(r"(?<=\d)\s?г\.?$")
 _WEEKDAY = re.compile(r"([^\W\d_]+)[.,]{0,2}\s+(?=\S)")
 
 _DAY, _MONTH, _YEAR = r"(?P<day>\d{1,2})", r"(?P<name>[^\W\d_]{3,})\.?", r"(?P<year>\d{4})"
-_OF = r"(?:\s+(?:of|de|del))?"
+_OF = r"(?:\s+(?:of|de|del)(?=\s))?"
 _DATES = tuple(
     re.compile(form)
     for form in (
@@ -62,7 +63,7 @@ def read_moment(text: str, spelling: Spelling, *, coarse: bool = True) -> dateti
         raise UnfitError("is no date")
     if (moment := _iso(text.strip())) is not None:
         return moment
-    plain = _COMMENT.sub("", " ".join(fold(text).split()))
+    plain = _YEAR_WORD.sub("", _COMMENT.sub("", " ".join(fold(text).split())))
     time = _TIME.search(plain)
     day = _day(plain[: time.start()] if time else plain, spelling, coarse=coarse and time is None)
     return day if time is None else _at(day, time)
@@ -148,18 +149,11 @@ def _months() -> dict[str, int]:
 
 @lru_cache(maxsize=64)
 def _own_months(language: str | None) -> dict[str, int]:
-    from babel.dates import get_month_names
-
-    if language is None:
-        return {}
+    locale = locale_of(language) if language else None
     found: dict[str, int] = {}
-    for width in ("wide", "abbreviated"):
-        for context in ("format", "stand-alone"):
-            try:
-                names = get_month_names(width, context, language.replace("-", "_"))
-            except (ValueError, LookupError):
-                return {}
-            found |= {fold(name).strip("."): number for number, name in names.items()}
+    for widths in locale.months.values() if locale else ():
+        for width in ("wide", "abbreviated"):
+            found |= {fold(name).strip("."): number for number, name in widths.get(width, {}).items()}
     return found
 
 

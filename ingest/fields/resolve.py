@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from configs.sections import IngestSettings
-from ingest.convert.base import Converted
+from ingest.convert.base import BODY, Converted
 from ingest.convert.kinds import KINDS
 from ingest.fields.languages import detect_language
 from ingest.fields.rules import Given, compile_rules
@@ -72,7 +72,7 @@ class Resolver:
         return replace(
             converted,
             metadata={name: metadata[name] for name in kept[:MAX_FIELDS]},
-            origins={name: origins[name] for name in kept[:MAX_FIELDS]},
+            origins=_of_body(converted) | {name: origins[name] for name in kept[:MAX_FIELDS]},
             notes=(*converted.notes, *dict.fromkeys(notes)),
         )
 
@@ -122,6 +122,10 @@ class Resolver:
     def _detected(self, converted: Converted, kind: str) -> str | None:
         known = KINDS.get(kind)
         return detect_language(converted.body, markup=known is None or known.markup)
+
+
+def _of_body(converted: Converted) -> dict[str, str]:
+    return {BODY: converted.origins[BODY]} if BODY in converted.origins.keys() - converted.metadata else {}
 
 
 def _of_rules(given: list[Given], *, fallback: bool) -> Iterator[Candidate]:

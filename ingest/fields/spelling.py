@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 LONGEST = 80
 """Characters of a date or number; nothing longer is looked at."""
@@ -34,27 +38,28 @@ class Spelling:
 
 
 @lru_cache(maxsize=64)
-def _day_first(language: str) -> bool | None:
-    """By the short date of Unicode's CLDR; English alone does not say whose."""
-    from babel.dates import get_date_format
+def locale_of(language: str) -> Locale | None:
+    """What Unicode's CLDR knows of a language; None where it knows nothing."""
+    from babel import Locale, UnknownLocaleError
 
-    if language == "en":
-        return None
     try:
-        pattern = get_date_format("short", locale=language.replace("-", "_")).pattern
-    except (ValueError, LookupError):
+        return Locale.parse(language, sep="-")
+    except (ValueError, UnknownLocaleError):
         return None
-    order = [letter for letter in pattern if letter in "dMy"]
+
+
+@lru_cache(maxsize=64)
+def _day_first(language: str) -> bool | None:
+    """By the language's short dates; English alone does not say whose."""
+    locale = locale_of(language)
+    if language == "en" or locale is None:
+        return None
+    order = [letter for letter in locale.date_formats["short"].pattern if letter in "dMy"]
     return None if order[:1] == ["y"] else order.index("d") < order.index("M")
 
 
 @lru_cache(maxsize=64)
 def _decimal(language: str) -> str | None:
-    from babel import Locale
-
-    try:
-        symbols = Locale.parse(language.replace("-", "_")).number_symbols
-    except (ValueError, LookupError):
-        return None
-    found = symbols.get("latn", {}).get("decimal")
+    locale = locale_of(language)
+    found = locale.number_symbols.get("latn", {}).get("decimal") if locale else None
     return found if found in (".", ",") else None

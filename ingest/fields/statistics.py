@@ -92,7 +92,7 @@ def field_statistics(store: Store, ledger: Ledger) -> dict[str, FieldStatistics]
                 found[name].add(value, origins.get(name))
     held: Counter[str] = Counter()
     for entry in ledger.documents.values():
-        held.update(entry.fields)
+        held.update(list(entry.fields))
     for name, told in found.items():
         told.documents = held[name]
     return found

@@ -17,7 +17,7 @@ from configs.models import catalogue
 from configs.sections import IngestSettings
 from configs.settings import Settings
 from generate.answer import COSTS_FILE
-from ingest.convert.base import Converted, Converter, load_converter, tidy
+from ingest.convert.base import BODY, Converted, Converter, load_converter, tidy
 from ingest.convert.page import read_page
 from ingest.convert.reader_lm.choice import reader_folder, reader_name, reader_notice
 from ingest.convert.reader_lm.clean import clean_page
@@ -26,8 +26,6 @@ from ingest.convert.reader_lm.model import Piece, ReaderModel, Written, load_rea
 from ingest.convert.reader_lm.pieces import UncuttableError, cut
 
 FENCES = ("```markdown\n", "```md\n")
-ORIGIN = "body"
-"""The field of `Converted.origins` that says who wrote the body."""
 
 
 @dataclass
@@ -147,9 +145,9 @@ class ReaderConverter:
         problem = page.problem or self._find_fault(body, page.evidence, written)
         origins = dict(page.default.origins)
         if problem is None:
-            return replace(page.default, body=body, regions=(), origins=origins | {ORIGIN: self.name})
+            return replace(page.default, body=body, regions=(), origins=origins | {BODY: self.name})
         note = f"{self.name}: {problem}; converted without it"
-        origins[ORIGIN] = f"default ({self.name}: {problem})"
+        origins[BODY] = f"default ({self.name}: {problem})"
         return replace(page.default, notes=(*page.default.notes, note), origins=origins)
 
     def _find_fault(self, body: str, evidence: Evidence, written: Sequence[Written]) -> str | None:

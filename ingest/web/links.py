@@ -1,0 +1,61 @@
+"""Where a page leads, and what a sitemap lists."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from ingest.web.urls import normalise
+
+_MOST_BYTES = 5_000_000
+_MOST_LINKS = 5000
+_MOST_LISTED = 50_000
+"""The most addresses in a sitemap, by its protocol."""
+_LOCATION = re.compile(rb"<loc>\s*([^<]{1,4000})</loc>")
+_SITEMAP = re.compile(rb"<(urlset|sitemapindex)[\s>]")
+
+
+def links_of(page: bytes, url: str) -> list[str]:
+    """The addresses that a page's links lead to, normalised, each once; nothing of a page without any."""
+    from lxml import etree
+    from lxml import html as pages
+
+    parser = pages.HTMLParser(recover=True, no_network=True, remove_comments=True)
+    try:
+        tree: Any = pages.document_fromstring(page[:_MOST_BYTES], parser=parser)
+    except (etree.LxmlError, ValueError):
+        return []
+    base = normalise(next(iter(tree.xpath("//base/@href")), ""), url) or url
+    found: dict[str, None] = {}
+    for link in tree.iter("a", "area"):
+        href = link.get("href")
+        if not href or "nofollow" in (link.get("rel") or "").lower().split():
+            continue
+        target = normalise(href, base)
+        if target is not None:
+            found[target] = None
+        if len(found) >= _MOST_LINKS:
+            break
+    return list(found)
+
+
+def sitemap_kind(data: bytes) -> str | None:
+    """``urlset`` for a sitemap, ``sitemapindex`` for a list of sitemaps; None for anything else."""
+    match = _SITEMAP.search(data[:4000])
+    return match[1].decode() if match else None
+
+
+def sitemap_urls(data: bytes) -> list[str]:
+    """The addresses that a sitemap lists, normalised, each once.
+
+    Source: sitemaps.org, protocol 0.9.
+    """
+    found: dict[str, None] = {}
+    for match in _LOCATION.finditer(data):
+        url = normalise(html.unescape(match[1].decode("utf-8", "replace")))
+        if url is not None:
+            found[url] = None
+        if len(found) >= _MOST_LISTED:
+            break
+    return list(found)
