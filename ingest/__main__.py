@@ -136,7 +136,9 @@ def embed_anew(context: Context) -> int:
 
 
 def _sync_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, glob, URL, or - for a list")
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="file, folder, glob, URL, or - for a list on stdin"
+    )
     parser.add_argument("--tenant", metavar="NAME", help="tenant label of what this run ingests")
     parser.add_argument(
         "--access", action="append", metavar="LABEL", help="access label of what this run ingests; repeatable"

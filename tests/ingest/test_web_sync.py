@@ -1,0 +1,83 @@
+"""Sites as sources of a sync: what is stored, updated and deleted, and what the other commands make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ingest.site import Reply, Site, page, serve
+from tests.ingest.stored import Ran, payloads, stored
+
+OPEN = ("--set", "ingest.crawl_private=true", "--set", "ingest.crawl_delay_s=0")
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serve() as served:
+        served.pages = {
+            "/docs/": page("Pumps", "valve", "motor.md"),
+            "/docs/valve": page("Valves"),
+            "/docs/motor.md": Reply(b"# Motors\n\nA motor turns.\n", type="text/markdown"),
+        }
+        yield served
+
+
+def test_a_site_is_synced_like_a_folder(site: Site, sync: Callable[..., Ran], docs: Path) -> None:
+    url = f"{site.origin}/docs/"
+    ran = sync(*OPEN, url, docs)
+    assert ran.code == 0, ran.err
+    assert ran.counts() == (6, 0, 0, 0)
+    assert {"docs/", "docs/valve", "docs/motor.md"} < set(stored())
+    pages = {p["_dl"]["document"]: p for p in payloads() if p["_dl"]["root"] == site.origin}
+    assert pages["docs/valve"]["url"] == f"{site.origin}/docs/valve"
+    assert pages["docs/motor.md"]["url"] == f"{site.origin}/docs/motor.md"
+    assert pages["docs/"]["title"] == "Pumps"
+
+    assert sync(*OPEN, url, docs).counts() == (0, 0, 6, 0)
+    site.pages["/docs/"] = page("Pumps and more", "valve")
+    site.pages["/docs/valve"] = Reply(status=500)
+    ran = sync(*OPEN, url)
+    assert (ran.code, ran.counts()) == (1, (0, 1, 1, 1))
+    assert "500" in ran.failed()[f"{site.origin}/docs/valve"]
+    assert {"docs/", "docs/valve"} < set(stored())
+    assert "docs/motor.md" not in stored()
+
+
+def test_a_site_that_is_missing_or_private_deletes_nothing(
+    site: Site, sync: Callable[..., Ran], run: Callable[..., Ran], docs: Path
+) -> None:
+    url = f"{site.origin}/docs/"
+    sync(*OPEN, url)
+    site.pages.clear()
+    ran = run(*OPEN, url)
+    assert (ran.code, "404" in ran.err) == (2, True)
+    ran = sync(url, docs)  # without leave to read private addresses
+    assert (ran.code, ran.counts()) == (1, (3, 0, 0, 0))
+    assert "crawl_private" in ran.failed()[url]
+    assert "docs/valve" in stored()
+
+
+def test_status_and_remove_take_addresses(
+    site: Site, sync: Callable[..., Ran], run: Callable[..., Ran], home: Path
+) -> None:
+    sync(*OPEN, f"{site.origin}/docs/")
+    assert f"{site.origin}: 3 documents" in run("status").out
+    ran = run("remove", f"{site.origin}/docs/valve")
+    assert (ran.code, ran.out.startswith("1 document removed")) == (0, True)
+    assert run("remove", f"{site.origin}/docs/").out.startswith("2 documents removed")
+    assert stored() == {}
+    left = [file for file in (home / "web").rglob("*") if file.is_file()]
+    assert not any(b"motor" in file.read_bytes() for file in left)
+    assert run("remove", site.origin).code == 2
+
+
+def test_pages_are_converted_into_files(site: Site, run: Callable[..., Ran], tmp_path: Path) -> None:
+    site.pages |= {"/docs/": page("Pumps", "valve", "motor.md", "q?a=1/2"), "/docs/q?a=1/2": page("Question")}
+    out = tmp_path / "out"
+    ran = run(*OPEN, f"{site.origin}/docs/", "--convert-only", "--out", out)
+    assert ran.code == 0, ran.err
+    files = {file.relative_to(out).as_posix() for file in out.rglob("*.md")}
+    assert files == {"docs/index.md", "docs/valve.md", "docs/motor.md", "docs/q@a=1_2.md"}
+    assert f"url: {site.origin}/docs/valve" in (out / "docs/valve.md").read_text()
