@@ -18,7 +18,7 @@ from ingest.metadata import clean_metadata
 from retrieve.schema import Metadata
 
 SECONDS = 2.0
-"""A pattern may search one document so long."""
+"""A pattern may search one document so long, in seconds of the processor."""
 REACH = 1_000_000
 """Code points of a text that are searched."""
 MOST, LONGEST = 64, 1000

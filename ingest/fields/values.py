@@ -178,8 +178,10 @@ def _number(value: Scalar, spec: FieldSpec, spelling: Spelling) -> int | float:
         if not math.isfinite(as_float):
             raise UnfitError("is too large")
         return as_float
-    if number % 1 or not -INT64 <= number < INT64:
-        raise UnfitError("is no whole number" if number % 1 else "is too large")
+    if not -INT64 <= number < INT64:
+        raise UnfitError("is too large")
+    if number % 1:
+        raise UnfitError("is no whole number")
     return int(number)
 
 
