@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from configs.errors import InputError
 from configs.settings import Settings
@@ -23,12 +24,19 @@ from retrieve.store.base import StoreInfo
 
 
 def make_plan(
-    paths: Sequence[str], settings: Settings, ledger: Ledger, info: StoreInfo, *, prune: bool = True
+    paths: Sequence[str],
+    settings: Settings,
+    ledger: Ledger,
+    info: StoreInfo,
+    *,
+    prune: bool = True,
+    avoid: Sequence[Path] = (),
 ) -> Plan:
     """Compare what the paths name with what the ledger knows.
 
     Args:
         prune: whether documents go whose files are gone.
+        avoid: absolute folders that are passed over, beside Draftline's own home.
 
     Raises:
         InputError: none of the paths exists.
@@ -38,7 +46,7 @@ def make_plan(
         settings.ingest,
         accepts=lambda path: kind_of(path) is not None,
         known_roots=ledger.roots,
-        avoid=(settings.home,),
+        avoid=(settings.home, *avoid),
         web=settings.home / WEB,
     )
     require_any(listing, paths)

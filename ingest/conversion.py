@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from configs.settings import Settings
 from ingest.containers import Expanded, Unchanged
 from ingest.convert.kinds import KINDS
+from ingest.convert.reader_lm.converter import open_reader
 from ingest.fields.values import with_declared
 from ingest.ledger import ContainerEntry, KnownFailure
+from ingest.pages import may_have_pages, prepare_pages
 from ingest.plan import Plan, Task
-from ingest.pool import WorkerPool, worker_count
-from ingest.prepare import Failed, Outcome, Prepared, Preparer
+from ingest.pool import WorkerPool
+from ingest.prepare import Failed, Outcome, Prepared
 from ingest.progress import Stages
 from ingest.report import Report
 from ingest.sources import Failure, Key
@@ -32,6 +34,8 @@ class Conversion:
     report: Report
     prune: bool
     """Whether members go that a container has no more."""
+    chunked: bool = True
+    """Whether documents are cut into chunks."""
     fields: dict[str, FieldType] = field(init=False)
     """The user's fields of the store and of what is on the spool."""
     failures: list[KnownFailure] = field(default_factory=list)
@@ -50,7 +54,7 @@ class Conversion:
         tasks = self.plan.tasks
         if not tasks:
             return
-        with WorkerPool(self.settings, min(worker_count(self.settings), len(tasks))) as pool:
+        with WorkerPool(self.settings, len(tasks), chunked=self.chunked) as pool:
             self.stages.stage("converting", len(tasks), "files")
             for task, outcome in self._outcomes(tasks, pool):
                 self._take(task, outcome)
@@ -81,14 +85,14 @@ class Conversion:
         return bool(self.spool.documents or self.failures or self.containers)
 
     def _outcomes(self, tasks: Sequence[Task], pool: WorkerPool) -> Iterator[tuple[Task, Outcome | None]]:
-        if worker_count(self.settings):
-            yield from pool.run(tasks)
-            return
-        preparer = Preparer(self.settings)
-        for task in tasks:
-            for outcome in preparer.prepare(task):
-                yield task, outcome
-            yield task, None
+        reader = open_reader(self.settings)
+        if reader is not None:
+            pages = [task for task in tasks if may_have_pages(task)]
+            if pages and reader.notice:
+                self.stages.note(reader.notice)
+            yield from prepare_pages(pages, reader, self.settings, chunked=self.chunked)
+            tasks = [task for task in tasks if not may_have_pages(task)]
+        yield from pool.run(tasks)
 
     def _take(self, task: Task, outcome: Outcome | None) -> None:
         self.stages.show(task.source.path)

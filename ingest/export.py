@@ -11,18 +11,17 @@ from pathlib import Path, PurePosixPath
 
 from configs.errors import InputError
 from configs.settings import Settings
-from ingest.compare import require_any
-from ingest.convert.base import load_converter, time_limit
-from ingest.convert.kinds import kind_of
-from ingest.fields.resolve import Resolver
+from ingest.compare import make_plan
+from ingest.conversion import Conversion
 from ingest.front_matter import dump_front_matter
-from ingest.listing import list_sources
-from ingest.prepare import convert
+from ingest.ledger import Ledger
 from ingest.progress import Stages
-from ingest.reading import read_source
 from ingest.report import Report
 from ingest.sources import Failure, Source, absolute
-from ingest.web.urls import WEB
+from ingest.spool import Spool
+from retrieve.store.base import StoreInfo
+
+EMPTY = StoreInfo(0, 0, None, None, {}, "")
 
 
 def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -> Report:
@@ -32,34 +31,27 @@ def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -
         InputError: none of the paths exists, or ``out`` would overwrite what is converted.
     """
     folder = absolute(out)
-    listing = list_sources(
-        paths,
-        settings.ingest,
-        accepts=lambda path: kind_of(path) is not None,
-        avoid=(settings.home, folder),
-        web=settings.home / WEB,
-    )
-    require_any(listing, paths)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {out}: not a folder")
-    report = Report(failed=list(listing.failures), skipped=listing.skipped)
-    resolver = Resolver(settings.ingest)
-    targets = target_names([source.file_name for source in listing.sources])
-    _refuse_overwriting(listing.sources, targets, folder)
-    stages.stage("converting", len(listing.sources), "files")
-    written: dict[str, Source] = {}
-    for source in listing.sources:
-        target = targets[source.file_name]
-        stages.show(source.path)
-        try:
-            if (other := written.get(target)) is not None:
-                raise InputError(f"{other.root} has a file of the same path; convert the two apart")
-            _export_one(source, folder, target, settings, resolver, stages)
-            written[target] = source
-            report.documents[source.key] = 0
-        except InputError as error:
-            report.failed.append(Failure(source.path, " ".join(str(error).split())))
-        stages.advance()
+    plan = make_plan(paths, settings, Ledger(), EMPTY, avoid=(folder,))
+    _refuse_overwriting(plan.listing.sources, folder)
+    report = Report(failed=list(plan.failures), skipped=plan.listing.skipped)
+    with Spool() as spool:
+        Conversion(plan, settings, spool, stages, report, prune=True, chunked=False).run()
+        stages.stage("writing", spool.documents, "documents")
+        names = [prepared.file_name for prepared in spool]
+        targets = target_names(names)
+        taken: dict[str, str] = {}
+        for name, prepared in zip(names, spool, strict=True):
+            document = prepared.document
+            try:
+                if (other := taken.setdefault(targets[name], document.root)) != document.root:
+                    raise InputError(f"{other} has a file of the same path; convert the two apart")
+                _write_into(folder, targets[name], dump_front_matter(document.metadata, document.body))
+                report.documents[prepared.key] = 0
+            except InputError as error:
+                report.failed.append(Failure(document.path, str(error)))
+            stages.advance()
     return report
 
 
@@ -74,30 +66,19 @@ def target_names(paths: Iterable[str]) -> dict[str, str]:
         targets.update((path, f"{path}.md") for path in clashing)
 
 
-def _refuse_overwriting(sources: Sequence[Source], targets: dict[str, str], folder: Path) -> None:
+def _refuse_overwriting(sources: Sequence[Source], folder: Path) -> None:
     originals = {source.file.resolve() for source in sources}
-    for source in sources:
-        target = folder / targets[source.file_name]
-        if target.resolve() in originals:
-            raise InputError(f"--out {folder} would overwrite {target}; name another folder")
+    for target in target_names([source.file_name for source in sources]).values():
+        if (folder / target).resolve() in originals:
+            raise InputError(f"--out {folder} would overwrite {folder / target}; name another folder")
 
 
-def _export_one(
-    source: Source, folder: Path, target: str, settings: Settings, resolver: Resolver, stages: Stages
-) -> None:
-    kind = kind_of(source.file.name)
-    assert kind is not None
-    data, _ = read_source(source, settings.ingest.max_file_mb)
-    with time_limit(settings.ingest.convert_timeout_s):
-        found = convert(load_converter(kind, settings.ingest), data, source.file.suffix.lower())
-        converted = resolver.resolve(found, source.path, kind)
-    for note in converted.notes:
-        stages.note(f"note: {source.path}: {note}")
+def _write_into(folder: Path, target: str, text: str) -> None:
     path = folder / target
-    if not path.parent.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{path.parent} leads out of {folder}; not written")
     try:
-        _write(path, dump_front_matter(converted.metadata, converted.body))
+        if not path.parent.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{path.parent} leads out of {folder}; not written")
+        _write(path, text)
     except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
 

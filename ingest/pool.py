@@ -45,11 +45,13 @@ class WorkerPool:
     """Some workers; used as a context, whose end ends them.
 
     Args:
-        size: worker processes at most; they start as there is work for them.
+        tasks: how many there will be: no more workers are started, none before there is work for them.
+        chunked: see `Preparer`.
     """
 
-    def __init__(self, settings: Settings, size: int) -> None:
-        self._settings, self._size = settings, size
+    def __init__(self, settings: Settings, tasks: int, *, chunked: bool = True) -> None:
+        self._settings, self._chunked = settings, chunked
+        self._size = min(tasks, worker_count(settings))
         self._workers: list[_Worker] = []
         # A server forks the workers: forking this process, with its threads, might deadlock.
         self._context = get_context("forkserver")
@@ -68,6 +70,9 @@ class WorkerPool:
         Raises:
             DraftlineError: no worker can work (there is no embedder to take the tokenizer from).
         """
+        if tasks and not self._size:
+            yield from self._run_here(tasks)
+            return
         pending = deque(tasks)
         while True:
             while pending and (free := self._free()) is not None:
@@ -85,13 +90,22 @@ class WorkerPool:
                     error = InputError(f"conversion took more than {limit:g} s and was given up")
                     yield from self._give_up(worker, error)
 
+    def _run_here(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome | None]]:
+        preparer = Preparer(self._settings, chunked=self._chunked)
+        for task in tasks:
+            for outcome in preparer.prepare(task):
+                yield task, outcome
+            yield task, None
+
     def _free(self) -> _Worker | None:
         idle = next((worker for worker in self._workers if worker.task is None), None)
         return idle or (self._start() if len(self._workers) < self._size else None)
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, self._settings), daemon=True)
+        process = self._context.Process(
+            target=_work, args=(theirs, self._settings, self._chunked), daemon=True
+        )
         process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -150,7 +164,7 @@ def worker_count(settings: Settings) -> int:
     return len(os.sched_getaffinity(0)) if chosen is None else chosen
 
 
-def _work(connection: Connection, settings: Settings) -> None:
+def _work(connection: Connection, settings: Settings, chunked: bool) -> None:
     """A worker's life: tasks in, outcomes out, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -158,7 +172,7 @@ def _work(connection: Connection, settings: Settings) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            preparer = Preparer(settings)
+            preparer = Preparer(settings, chunked=chunked)
         except DraftlineError as error:
             connection.send(error)
             return

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +45,8 @@ class Prepared:
     replaces: bool
     """Whether the store holds another version of it."""
     notes: tuple[str, ...]
+    file_name: str
+    """What a copy is called below a folder of copies, but for its suffix."""
     container: str | None = None
     """Path of the file that it is a member of."""
     seconds: float = 0.0
@@ -92,18 +95,20 @@ Outcome = Prepared | Failed | Unchanged | Expanded
 
 
 class Preparer:
-    """Converts and chunks files; loads each converter, and the tokenizer, once."""
+    """Converts and chunks files; loads each converter, and the tokenizer, once.
 
-    def __init__(self, settings: Settings) -> None:
-        from retrieve.embed import load_tokenizer, max_tokens
+    Args:
+        chunked: whether documents are cut into chunks; else no embedder need be there.
+        converters: what converts some kinds in place of their own converters.
+    """
 
+    def __init__(
+        self, settings: Settings, *, chunked: bool = True, converters: Mapping[str, Converter] | None = None
+    ) -> None:
         self._settings = settings
-        self._tokenizer: Any = load_tokenizer(settings)
-        whole = max_tokens(settings)
-        ingest = settings.ingest
-        self._budget = ChunkBudget(ingest.chunk_tokens, ingest.chunk_overlap, whole)
-        self._converters: dict[str, Converter] = {}
-        self._resolver = Resolver(ingest)
+        self._chunker = Chunker(settings) if chunked else None
+        self._converters = dict(converters or {})
+        self._resolver = Resolver(settings.ingest)
 
     def prepare(self, task: Task) -> Iterator[Outcome]:
         """Read, convert and chunk a file, or all members of a container."""
@@ -113,7 +118,8 @@ class Preparer:
         started = time.perf_counter()
         try:
             data, stamp = read_source(task.source, self._settings.ingest.max_file_mb)
-            prepared = self._document(task, data, stamp)
+            with self._time_limit():
+                prepared = self.finish(task, data, stamp, self._convert(task, data))
         except InputError as error:
             yield failed(task, error)
         else:
@@ -129,7 +135,9 @@ class Preparer:
                 try:
                     if item.error is not None:
                         raise InputError(item.error)
-                    document = self._document(item.task, item.data, task.source.stamp, item.modified)
+                    with self._time_limit():
+                        found = self._convert(item.task, item.data)
+                        document = self.finish(item.task, item.data, task.source.stamp, found, item.modified)
                 except InputError as error:
                     yield failed(item.task, error)
                 else:
@@ -138,12 +146,21 @@ class Preparer:
         except InputError as error:
             yield failed(task, error)
 
-    def _document(self, task: Task, data: bytes, stamp: Stamp, modified: datetime | None = None) -> Prepared:
-        source, settings = task.source, self._settings.ingest
-        with time_limit(settings.convert_timeout_s):
-            found = convert(self._converter(task.kind), data, source.file.suffix.lower())
-            converted = self._resolver.resolve(_addressed(found, source.url), source.path, task.kind)
-            spans = chunk_body(converted.body, task.kind, self._budget, self._tokenizer)
+    def finish(
+        self,
+        task: Task,
+        data: bytes,
+        stamp: Stamp,
+        found: Converted,
+        modified: datetime | None = None,
+    ) -> Prepared:
+        """Make a document of what a converter found in a file's bytes.
+
+        Raises:
+            InputError: a rule of the user's cannot be applied to it.
+        """
+        source = task.source
+        converted = self._resolver.resolve(_addressed(found, source.url), source.path, task.kind)
         document = Document(
             id=document_id(source.root, source.path),
             path=source.path,
@@ -159,13 +176,32 @@ class Preparer:
             origins=converted.origins,
             regions=converted.regions,
         )
-        spans = with_copy_keys(spans, document, settings.near_duplicates)
-        return Prepared(document, spans, stamp, task.recipe, task.known, converted.notes)
+        spans = self._chunker.cut(document) if self._chunker else []
+        return Prepared(document, spans, stamp, task.recipe, task.known, converted.notes, source.file_name)
 
-    def _converter(self, kind: str) -> Converter:
-        if kind not in self._converters:
-            self._converters[kind] = load_converter(kind, self._settings.ingest)
-        return self._converters[kind]
+    def _time_limit(self) -> AbstractContextManager[None]:
+        return time_limit(self._settings.ingest.convert_timeout_s)
+
+    def _convert(self, task: Task, data: bytes) -> Converted:
+        if task.kind not in self._converters:
+            self._converters[task.kind] = load_converter(task.kind, self._settings.ingest)
+        return convert(self._converters[task.kind], data, task.source.file.suffix.lower())
+
+
+class Chunker:
+    """Cuts documents as the settings and the embedder want it."""
+
+    def __init__(self, settings: Settings) -> None:
+        from retrieve.embed import load_tokenizer, max_tokens
+
+        self._tokenizer: Any = load_tokenizer(settings)
+        self._settings, whole = settings.ingest, max_tokens(settings)
+        self._budget = ChunkBudget(self._settings.chunk_tokens, self._settings.chunk_overlap, whole)
+
+    def cut(self, document: Document) -> list[Span]:
+        """The places of a document's chunks."""
+        spans = chunk_body(document.body, document.type, self._budget, self._tokenizer)
+        return with_copy_keys(spans, document, self._settings.near_duplicates)
 
 
 def count_words(body: str) -> int:
