@@ -16,6 +16,7 @@ from ingest.convert.page_metadata.language import primary_subtag
 from ingest.convert.page_metadata.lines import lines, main_heading
 from ingest.convert.page_metadata.meta_tags import meta_tags
 from ingest.convert.page_metadata.names import names
+from ingest.convert.page_metadata.places import Places
 from ingest.convert.page_metadata.schema_org import SchemaOrg
 from ingest.metadata import clean_metadata
 from retrieve.schema import Metadata
@@ -81,11 +82,12 @@ class _Page:
         self._title_element = texts.line(_title_text(tree))
         heading = main_heading(tree, self._title_element)
         self._heading = "" if heading is None else texts.line(markup.text_of(heading))
+        self._places = Places(heading)
         self._found: dict[tuple[str, str], list[list[str]]] = {}
         for field, origin, values in self._statements():
             self._found.setdefault((field, origin), []).append(values)
         self._base = self._base_address()
-        self._header = Header(lines(tree, heading))
+        self._header = Header(lines(tree, heading, self._places))
         # The whole tag: it tells how dates are written.
         tag, _ = self._first("language", lambda values: _any(v.strip() for v in values if primary_subtag(v)))
         self._tag = tag.replace("_", "-")[:20] if tag else None
@@ -148,11 +150,11 @@ class _Page:
         yield "author", "json-ld", data.people()
         yield "site", "json-ld", data.sites()
         yield "tags", "json-ld", [*data.texts("articleSection"), *data.texts("keywords")]
-        for field, values in _grouped(markup.microdata(self._tree)).items():
+        for field, values in _grouped(markup.microdata(self._tree, self._places)).items():
             yield field, "microdata", values
-        for field, values in _grouped(markup.marked(self._tree)).items():
+        for field, values in _grouped(markup.marked(self._tree, self._places)).items():
             yield field, "html", values
-        yield from _of_elements(self._tree)
+        yield from _of_elements(self._tree, self._places)
         yield "title", "html", [self._heading]
         yield "title", "title", [self._title_element]
         yield "site", "title", [self._site_in_title()]
@@ -217,14 +219,14 @@ def _title_text(tree: html.HtmlElement) -> str:
     return "" if element is None else markup.text_of(element)
 
 
-def _of_elements(tree: html.HtmlElement) -> Iterator[_Statement]:
+def _of_elements(tree: html.HtmlElement, places: Places) -> Iterator[_Statement]:
     """What the attributes of the page itself and its links say."""
     attributes = ("lang", "{http://www.w3.org/XML/1998/namespace}lang", "xml:lang")
     yield "language", "html", [tree.get(name) or "" for name in attributes]
     links = islice(tree.iter("link"), _MAX_LINKS)
     yield "url", "html", [link.get("href", "") for link in links if _is_related(link, "canonical")]
     tagged = islice((link for link in tree.iter("a") if _is_related(link, "tag")), _MAX_TAG_LINKS)
-    yield "tags", "html", [markup.text_of(link) for link in tagged if not markup.is_elsewhere(link)]
+    yield "tags", "html", [markup.text_of(link) for link in tagged if not places.is_elsewhere(link)]
 
 
 def _is_related(link: html.HtmlElement, relation: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
 
+from ingest.convert.page_metadata.lines import Kind
 from ingest.convert.page_metadata.names import names
 from ingest.convert.page_metadata.texts import before_date, date_in, without_date
 
@@ -14,7 +15,8 @@ _MAX_LINES = 600
 _LINES_BEFORE, _LINES_AFTER = 4, 16
 _PARAGRAPH = 160
 """Characters from which on a line is running text; the header ends there."""
-_MOST_WORDS = 6
+_DIGIT = re.compile(r"\d")
+_MOST_WORDS, _MOST_WORDS_OF_DATELINE = 6, 3
 """Other words that a line with a date may have."""
 _WROTE = re.compile(
     r"(?:(?:written|posted|published|words|story|text|article|submitted)\s+)?by[:\s]\s*|author:\s*|von\s+|par\s+",
@@ -23,7 +25,7 @@ _WROTE = re.compile(
 _CAPITAL = r"[^\W\d_a-zà-þ][\w'’.-]*"
 _NAME = re.compile(rf"{_CAPITAL}(?:\s+(?:{_CAPITAL}|de|da|di|van|von|der|den|la|le|bin|al)){{0,4}}")
 _FULL_NAME = re.compile(rf"By\s+({_CAPITAL}\s+(?:{_CAPITAL}\s+){{0,2}}{_CAPITAL})")
-_USER = re.compile(r"(?:^|\s)by\s+([\w.-]{2,39})\s*(?:$|[|·(]|\d+\s+\w+\s+ago)")
+_USER = re.compile(r"(?:^|\s)by\s+([\w.-]{2,39})\s*(?:(?:on\s*)?$|[|·(]|\d+\s+\w+\s+ago)")
 _SIGNED = re.compile(r"(\S.{1,58}?)\s+(?:on|am|le|el)\s*$", re.IGNORECASE)
 _UPDATED = re.compile(
     r"\b(?:updated|modified|edited|revised|aktualisiert|actualizado|mis à jour)\b", re.IGNORECASE
@@ -39,14 +41,16 @@ _WITH_DATE = re.compile(
 class Header:
     """The short lines before and after the main heading."""
 
-    def __init__(self, lines: Iterable[tuple[str, bool]]) -> None:
+    def __init__(self, lines: Iterable[tuple[str, Kind]]) -> None:
         """Take the lines of `lines.lines`; without a heading among them there is no header."""
         before: list[str] = []
         self._after: list[str] = []
         passed = False
-        for text, is_heading in islice(lines, _MAX_LINES):
-            if is_heading:
+        for text, kind in islice(lines, _MAX_LINES):
+            if kind == "main":
                 passed = True
+            elif kind == "heading" and date_in(text, None) and not is_dateline(text, None):
+                continue  # of a version, a chapter, an event
             elif not passed:
                 before.append(text)
             elif len(text) >= _PARAGRAPH or len(self._after) == _LINES_AFTER:
@@ -96,6 +100,13 @@ def lone_date(text: str, language: str | None, most: int = _MOST_WORDS) -> datet
     rest = without_date(text)
     match = _WITH_DATE.match(rest)
     return found if len(rest[match.end() if match else 0 :].split()) <= most else None
+
+
+def is_dateline(text: str, language: str | None) -> bool:
+    """Whether a heading is a date, and not that of a version, a chapter or an event."""
+    return lone_date(text, language, _MOST_WORDS_OF_DATELINE) is not None and not _DIGIT.search(
+        without_date(text)
+    )
 
 
 def _signature(text: str) -> list[str]:

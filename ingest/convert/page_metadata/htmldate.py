@@ -5,16 +5,18 @@ Without that, htmldate would take the first date that a page mentions, which may
 
 from __future__ import annotations
 
-import re
 from copy import deepcopy
 from datetime import UTC, datetime
 
 from lxml import html
 
-from ingest.convert.page_metadata.header import lone_date
-from ingest.convert.page_metadata.markup import holds_data, text_of
-from ingest.convert.page_metadata.texts import line, without_date
+from ingest.convert.page_metadata.header import is_dateline
+from ingest.convert.page_metadata.markup import text_of
+from ingest.convert.page_metadata.places import holds_data
+from ingest.convert.page_metadata.texts import line
 
+_LATEST = "2100-01-01"
+"""Not today: the same page gives the same metadata tomorrow."""
 _HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
 _NOT_ABOUT_THE_PAGE = """//script | //style | //pre | //code | //nav | //aside | //li | //dd | //blockquote
     | //table | //h2 | //h3 | //h4 | //h5 | //h6
@@ -22,21 +24,21 @@ _NOT_ABOUT_THE_PAGE = """//script | //style | //pre | //code | //nav | //aside |
 
 
 def dated_elsewhere(tree: html.HtmlElement, language: str | None) -> datetime | None:
-    """A date in a short line, an attribute or an image's address; midnight UTC, None where there is none."""
+    """The first date in a short line, an attribute or an image's address; midnight UTC, None for none.
+
+    It may be that of the first comment: pages that are one discussion have no other.
+    """
     from htmldate import find_date
 
     pruned = deepcopy(tree)
     for element in pruned.xpath(_NOT_ABOUT_THE_PAGE):
-        if element.tag in _HEADINGS:
-            kept = _is_dateline(line(text_of(element)), language)
-        else:
-            kept = element.tag == "table" and not holds_data(element)
-        if not kept:
+        if not _may_date_the_page(element, language):
             element.drop_tree()
-    found = find_date(pruned, original_date=True, extensive_search=False)
+    found = find_date(pruned, original_date=True, extensive_search=False, max_date=_LATEST)
     return datetime.fromisoformat(found).replace(tzinfo=UTC) if found else None
 
 
-def _is_dateline(text: str, language: str | None) -> bool:
-    """Whether a heading is a date and no version, chapter or event that has one."""
-    return lone_date(text, language, 3) is not None and not re.search(r"\d", without_date(text))
+def _may_date_the_page(element: html.HtmlElement, language: str | None) -> bool:
+    if element.tag in _HEADINGS:
+        return is_dateline(line(text_of(element)), language)
+    return element.tag == "table" and not holds_data(element)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Literal
 
 from lxml import html
 
-from ingest.convert.page_metadata.markup import holds_data, text_of
+from ingest.convert.page_metadata.markup import text_of
+from ingest.convert.page_metadata.places import Places
 from ingest.convert.page_metadata.texts import letters, line
+
+Kind = Literal["main", "heading", "text"]
+"""Of a line: the page's own heading, another one, or anything else."""
 
 _MAX_ELEMENTS = 50_000
 _MAX_HEADINGS = 50
+_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 _INLINE = {
     "a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "dfn", "em", "font", "i", "img", "kbd", "label",
     "mark", "picture", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "svg", "time", "u", "var",
@@ -37,17 +43,20 @@ def _headings(tree: html.HtmlElement) -> Iterator[html.HtmlElement]:
     return islice(tree.iter("h1", "h2"), _MAX_HEADINGS)
 
 
-def lines(tree: html.HtmlElement, heading: html.HtmlElement | None) -> Iterator[tuple[str, bool]]:
-    """The texts of the body's blocks in their order, and whether it is the heading's.
+def lines(
+    tree: html.HtmlElement, heading: html.HtmlElement | None, places: Places
+) -> Iterator[tuple[str, Kind]]:
+    """The texts of the body's blocks in their order, and what each is.
 
-    What is no part of the page's own text is left out: navigation, asides, forms, tables of data.
+    Left out are navigation and asides, and after the heading what else is about something else.
     """
     body = tree.find("body")
     if body is None:
         return
     stack: list[tuple[str, html.HtmlElement]] = [("open", body)]
     pieces: list[str] = []
-    inside = False
+    kind: Kind = "text"
+    passed = False
     for _ in range(3 * _MAX_ELEMENTS):
         if not stack:
             return
@@ -57,11 +66,14 @@ def lines(tree: html.HtmlElement, heading: html.HtmlElement | None) -> Iterator[
             continue
         ends = element.tag not in _INLINE or element is heading
         if ends and (text := line(" ".join(pieces))):
-            yield text, inside
+            yield text, kind
         if ends:
             pieces = []
-        if element is heading:
-            inside = step == "open"
+        passed = passed or element is heading
+        if passed and step == "open" and places.is_about_another(element):
+            continue
+        if element is heading or element.tag in _HEADINGS:
+            kind = "text" if step == "close" else "main" if element is heading else "heading"
         if step == "open":
             pieces.append(element.text or "")
             stack.extend(_within(element, ends))
@@ -73,5 +85,5 @@ def _within(element: html.HtmlElement, ends: bool) -> Iterator[tuple[str, html.H
         yield "close", element
     for child in reversed(element):
         yield "tail", child
-        if isinstance(child.tag, str) and child.tag not in _SKIPPED and not holds_data(child):
+        if isinstance(child.tag, str) and child.tag not in _SKIPPED:
             yield "open", child

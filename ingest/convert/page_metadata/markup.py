@@ -1,7 +1,4 @@
-"""What a page's elements say of it: microdata, microformats, marked bylines and dates, links.
-
-What stands in navigation, asides, footers, comments and lists of other pages is not about the page.
-"""
+"""What a page's elements say of it: microdata, microformats, bylines and dates that are marked as such."""
 
 from __future__ import annotations
 
@@ -12,34 +9,17 @@ from itertools import islice
 from lxml import etree, html
 
 from ingest.convert.page_metadata.names import names
+from ingest.convert.page_metadata.places import Places
 from ingest.convert.page_metadata.texts import line
 
 _MAX_ELEMENTS = 50_000
 _MAX_PROPERTIES, _MAX_HINTED = 1_000, 300
-_MAX_ANCESTORS = 40
 _MAX_NAMES = 20
 _LONGEST_BYLINE = 160
 _LONGEST_TEXT = 5_000
 _OF_THE_PAGE = ("html", "head", "body", "meta", "link")
 _MAX_STEPS = 1_000
 """Within an element, for its text; of its descendants half as many are looked at."""
-_ELSEWHERE_TAGS = {
-    "nav",
-    "aside",
-    "footer",
-    "template",
-    "noscript",
-    "script",
-    "style",
-    "select",
-    "blockquote",
-}
-_ELSEWHERE = re.compile(
-    r"(?:^|[\s_-])(?:comments?(?!-meta)|respond|repl(?:y|ies)|related|recommend\w*|sidebar|widget\w*|footer|nav|"
-    r"menu|more-(?:posts|stories|news)|trending|popular|promo\w*|teasers?|cards?|suggest\w*|latest|newsletter|"
-    r"(?:web)?mentions?|likes|infobox|references|reflist|author-?bio|about-?author|author-?box)(?=$|[\s_-])",
-    re.IGNORECASE,
-)
 _MARKED = {
     "author": re.compile(
         r"(?:^|[\s_-])(?:by-?line|p-author|(?:(?:post|entry|article|story|blog)[_-]{1,2})?authors?"
@@ -73,25 +53,25 @@ _NAME = re.compile(
 )
 
 
-def microdata(tree: html.HtmlElement) -> Iterator[tuple[str, str]]:
+def microdata(tree: html.HtmlElement, places: Places) -> Iterator[tuple[str, str]]:
     """Field and value of each property of schema.org that an element bears."""
     for element in islice(tree.iterfind(".//*[@itemprop]"), _MAX_PROPERTIES):
         for name in element.get("itemprop", "")[:200].lower().split():
             field = _ITEMPROPS.get(name)
-            if field and not is_elsewhere(element):
+            if field and not places.is_elsewhere(element):
                 value = _names_in(element) if field == "author" else _value_of(element)
                 if value:
                     yield field, value
 
 
-def marked(tree: html.HtmlElement) -> Iterator[tuple[str, str]]:
+def marked(tree: html.HtmlElement, places: Places) -> Iterator[tuple[str, str]]:
     """Field and value of each element whose class, relation or kind says what it holds.
 
     Authors stand side by side and alike; one further on may have written something else.
     """
     first: html.HtmlElement | None = None
     for element, hints, field in islice(_hinted(tree), _MAX_HINTED):
-        if is_elsewhere(element):
+        if places.is_elsewhere(element):
             continue
         if field != "author":
             yield field, _short(_value_of(element))
@@ -161,36 +141,3 @@ def text_of(element: html.HtmlElement) -> str:
         if piece and isinstance(part.tag, str):
             pieces.append(piece[:_LONGEST_TEXT])
     return " ".join(pieces)
-
-
-def is_elsewhere(element: html.HtmlElement) -> bool:
-    """Whether an element stands in a part of the page that is about something else.
-
-    The foot of an article belongs to it, as does an aside in which its properties stand as microdata.
-    """
-    apart = False
-    for parent in islice(element.iterancestors(), _MAX_ANCESTORS):
-        if parent.tag in _OF_THE_PAGE:
-            break
-        if parent.tag == "article":
-            apart = False
-        elif parent.tag == "footer" or (parent.tag == "aside" and element.get("itemprop")):
-            apart = True
-        elif parent.tag in _ELSEWHERE_TAGS or holds_data(parent) or _is_about_another(parent):
-            return True
-    return apart
-
-
-def _is_about_another(element: html.HtmlElement) -> bool:
-    if element.tag == "main":
-        return False
-    called = f"{element.get('class', '')} {element.get('id', '')}"[:500]
-    return bool(_ELSEWHERE.search(called)) or "Comment" in element.get("itemtype", "")[:200]
-
-
-def holds_data(element: html.HtmlElement) -> bool:
-    """Whether an element is a table of data: old pages are laid out with tables that head no columns."""
-    if element.tag != "table":
-        return False
-    parts = {part.tag for part in islice(element.iterdescendants(), _MAX_STEPS // 2)}
-    return "table" not in parts and not parts.isdisjoint(("th", "caption"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ingest.convert.page_metadata.texts import is_placeholder, line, without_date
 
 MAX_NAMES = 50
-_LONGEST_NAME = 100
+_LONGEST, _LONGEST_NAME = 2_000, 100
 _ADDRESS = re.compile(r"[<(\[]?(?:mailto:)?[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+[>)\]]?")
 _URL = re.compile(r"(?:https?:)?//\S*|\bwww\.\S+|(?<!\S)[\w.-]{2,80}\.[a-z]{2,6}/\S*", re.IGNORECASE)
 _HANDLE = re.compile(r"[(\[]?(?<![\w.])@[\w.]+[)\]]?")
@@ -43,6 +43,7 @@ _NOBODY = {
     "user", "guest", "author", "authors", "by", "anonymous", "editor", "editors", "wordpress", "superuser",
     "sysadmin", "website", "unknown author", "no author", "about the author", "view all posts",
 }  # fmt: skip
+_DANGLING = re.compile(r"\s+(?:on|at|am|le|el|in)\s*$", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?:Jr|Sr|II|III|IV|Esq)\.?", re.IGNORECASE)
 
 
@@ -56,7 +57,8 @@ def names(values: Iterable[object], *, inverted: bool = False) -> list[str]:
     """
     found: dict[str, str] = {}
     for value in values:
-        text = _stripped(line(value, 2000))
+        text = line(value, _LONGEST)
+        text = "" if is_placeholder(text) else _stripped(text)
         for part in [_turned(text)] if inverted and _is_inverted(text) else _parts(text):
             name = _name(part)
             if name:
@@ -104,7 +106,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _name(text: str) -> str:
-    text = _AFTER.sub("", _unsigned(text.strip()))
+    text = _DANGLING.sub("", _AFTER.sub("", _unsigned(text.strip())))
     name = " ".join(text.strip(" ,.;:|/-–—·•*\"'()[]<>").split())
     if text.rstrip().endswith((" Jr.", " Sr.")):
         name += "."
