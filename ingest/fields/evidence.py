@@ -35,30 +35,34 @@ def states(quote: str, value: Scalar, spec: FieldSpec, spelling: Spelling) -> bo
         return len(quote.split()) >= BOOL_WORDS
     if spec.type in (None, "keyword"):
         return _has_run(stems(quote), stems(as_text(value)))
-    for window in _windows(quote):
-        try:
-            if fit(window, spec, spelling) == value:
-                return True
-        except UnfitError:
-            continue
-    return False
+    return any(found == value for found in _values(quote, spec, spelling))
+
+
+def _values(quote: str, spec: FieldSpec, spelling: Spelling) -> Iterator[Scalar]:
+    """The dates, numbers or languages of a quote; none that is a part of another ("5" of "5 million")."""
+    words = quote[:LONGEST_QUOTE].split()
+    taken: list[tuple[int, int]] = []
+    for size in range(min(WINDOW, len(words)), 0, -1):
+        for first in range(len(words) - size + 1):
+            if any(start <= first and first + size <= end for start, end in taken):
+                continue
+            try:
+                found = fit(" ".join(words[first : first + size]).strip(_EDGES), spec, spelling)
+            except UnfitError:
+                continue
+            taken.append((first, first + size))
+            yield found
 
 
 def _whole(part: str, text: str) -> bool:
-    """Whether a part stands in a text and cuts no word or number."""
+    """Whether a part stands in a text and cuts no word and no number."""
     left = r"(?<!\w)" if part[0].isalnum() else ""
+    left += r"(?<!\d[.,])(?<!\W[-−])" if part[0].isdigit() else ""
     right = r"(?!\w)" if part[-1].isalnum() else ""
+    right += r"(?![.,]\d)" if part[-1].isdigit() else ""
     return re.search(f"{left}{re.escape(part)}{right}", text) is not None
 
 
 def _has_run(words: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     size = len(wanted)
     return bool(wanted) and any(words[at : at + size] == wanted for at in range(len(words) - size + 1))
-
-
-def _windows(quote: str) -> Iterator[str]:
-    """Runs of a quote's words, the longest first, without punctuation around them."""
-    words = quote[:LONGEST_QUOTE].split()
-    for size in range(min(WINDOW, len(words)), 0, -1):
-        for at in range(len(words) - size + 1):
-            yield " ".join(words[at : at + size]).strip(_EDGES)
