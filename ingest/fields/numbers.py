@@ -9,20 +9,18 @@ from ingest.fields.spelling import LONGEST, Spelling, UnfitError
 from retrieve.self_query.lexicon import amount_words
 from retrieve.self_query.numbers import bare_numbers
 from retrieve.self_query.text import fold, stem
-from retrieve.self_query.units import Unit, unit_of_word
+from retrieve.self_query.units import Unit, declared_unit, unit_of_word
 
 _NUMBER = re.compile(
     r"(?P<sign>[-+])?\s*(?P<before>[^\W\d_]{1,4}\$?|[$€£¥])?\s*(?P<inner>[-+])?"
     r"(?P<digits>\d[\d.,' _]*|[.,]\d+)(?P<exponent>e[-+]?\d{1,3}(?![^\W_]))?\s*(?P<after>\D.{0,40})?"
 )
 _GROUPED = {separator: re.compile(rf"\d{{1,3}}(?:{re.escape(separator)}\d{{3}})+") for separator in "., '_"}
-_METRE = Unit("length", 1.0)
 
 
 def unit_named(name: str) -> Unit:
     """The unit that a declared name means; one that is not known ("pages") compares with itself alone."""
-    plain = fold(name).strip()
-    return _METRE if plain == "m" else unit_of_word(plain) or Unit(stem(plain), 1.0)
+    return declared_unit(name) or Unit(stem(fold(name).strip()), 1.0)
 
 
 def read_number(text: str, unit: Unit | None, spelling: Spelling) -> Decimal:
@@ -69,7 +67,7 @@ def _unit(words: str, unit: Unit | None) -> Unit | None:
     """The unit that words name, beside a field's own."""
     if unit is not None and stem(words) == unit.dimension:
         return unit
-    return _METRE if words == "m" else unit_of_word(words) or unit_of_word(words.replace("²", "2"))
+    return declared_unit(words) or unit_of_word(words.replace("²", "2"))
 
 
 def _converted(number: Decimal, found: Unit | None, unit: Unit | None) -> Decimal:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from configs.sections import FieldHint
@@ -21,7 +22,7 @@ from retrieve.filters import Filter
 from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType
 from retrieve.self_query.lexicon import Role, field_words
 from retrieve.self_query.text import name_words, same_root, stem, stems
-from retrieve.self_query.units import Unit, dimension_words, unit_of_field
+from retrieve.self_query.units import Unit, declared_unit, dimension_words, unit_of_field
 from retrieve.store.base import Store, count_values
 
 MAX_VALUES = 10_000
@@ -30,6 +31,7 @@ SAMPLE = 1000
 """Chunks that are looked at to see which fields hold lists."""
 MAX_VALUE_WORDS = 12
 
+_NO_UNITS: Mapping[str, str] = MappingProxyType({})
 _AGENTIVE = ("or", "er", "ist", "ant", "ee", "by", "ian")
 _PERSON = re.compile(r"(?:[A-Z][\w'’.-]*\s+){1,2}[A-Z][\w'’-]+")
 
@@ -49,6 +51,8 @@ class Field:
     """Datetime fields: the earliest and the latest day that was seen."""
     aliases: tuple[str, ...] = ()
     value_aliases: tuple[tuple[str, str], ...] = ()
+    declared: Unit | None = None
+    """The unit that its owner declares."""
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -89,8 +93,8 @@ class Field:
 
     @cached_property
     def unit(self) -> Unit | None:
-        """The unit that its name says; None: none."""
-        return unit_of_field(self.words)
+        """The unit that is declared, or that its name says; None: none."""
+        return self.declared or unit_of_field(self.words)
 
     @cached_property
     def dimension(self) -> str | None:
@@ -134,8 +138,10 @@ class Catalog:
         return {field.name: field.type for field in self.fields}
 
 
-def read_catalog(store: Store, visible: Filter | None, hints: Mapping[str, FieldHint]) -> Catalog:
-    """The catalog of what a caller may see in a store."""
+def read_catalog(
+    store: Store, visible: Filter | None, hints: Mapping[str, FieldHint], units: Mapping[str, str] = _NO_UNITS
+) -> Catalog:
+    """The catalog of what a caller may see in a store; ``units`` are those that are declared, by field."""
     types = {name: kind for name, kind in store.info().fields.items() if name not in RESERVED_FIELDS}
     sample = list(islice(store.scroll(visible), SAMPLE))
     counted = {
@@ -143,11 +149,14 @@ def read_catalog(store: Store, visible: Filter | None, hints: Mapping[str, Field
         for name, kind in types.items()
         if kind in ("keyword", "integer")
     }
-    return _catalog(types, counted, sample, hints)
+    return _catalog(types, counted, sample, hints, units)
 
 
 def catalog_of(
-    documents: Sequence[Mapping[str, Any]], types: Mapping[str, FieldType], hints: Mapping[str, FieldHint]
+    documents: Sequence[Mapping[str, Any]],
+    types: Mapping[str, FieldType],
+    hints: Mapping[str, FieldHint],
+    units: Mapping[str, str] = _NO_UNITS,
 ) -> Catalog:
     """The catalog of documents' metadata, without a store."""
     counted = {
@@ -155,7 +164,7 @@ def catalog_of(
         for name, kind in types.items()
         if kind in ("keyword", "integer")
     }
-    return _catalog(types, counted, documents, hints)
+    return _catalog(types, counted, documents, hints, units)
 
 
 def _catalog(
@@ -163,6 +172,7 @@ def _catalog(
     counted: Mapping[str, Mapping[Any, int]],
     sample: Sequence[Mapping[str, Any]],
     hints: Mapping[str, FieldHint],
+    units: Mapping[str, str],
 ) -> Catalog:
     lists = _list_fields(sample)
     fields = []
@@ -182,6 +192,7 @@ def _catalog(
                 span=_span(sample, name) if kind == "datetime" else None,
                 aliases=tuple(hint.aliases),
                 value_aliases=tuple((a, v) for a, v in hint.values.items() if v in values),
+                declared=declared_unit(units[name]) if name in units else None,
             )
         )
     return Catalog(tuple(fields))

@@ -78,7 +78,9 @@ class QuestionReader:
             if key in self._linkers:
                 self._linkers.move_to_end(key)
                 return self._linkers[key]
-        catalog = read_catalog(self._store, visible, self._settings.fields)
+        declared = self._all.ingest.fields.items()
+        units = {name: field.unit for name, field in declared if field.unit is not None}
+        catalog = read_catalog(self._store, visible, self._settings.fields, units)
         linker = Linker(catalog, self._ranks)
         with self._lock:
             self._linkers[key] = (catalog, linker)

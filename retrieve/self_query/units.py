@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from retrieve.self_query.lexicon import amount_words, field_words
+from retrieve.self_query.text import fold
 
 _NOT_WITH_MONEY = ("m", "min")
 """Words in the names of fields of money that are no units: ``price_min``."""
@@ -48,6 +49,12 @@ def _units() -> Mapping[str, Unit]:
 def unit_of_word(word: str) -> Unit | None:
     """The unit that a folded word names in a question."""
     return _units().get(word)
+
+
+def declared_unit(name: str) -> Unit | None:
+    """The unit that an owner declares for a field, where it is one that we know; ``m`` are metres there."""
+    plain = fold(name).strip()
+    return Unit("length", 1.0) if plain == "m" else unit_of_word(plain)
 
 
 def unit_of_field(words: Sequence[str]) -> Unit | None:

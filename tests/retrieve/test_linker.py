@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from configs.sections import FieldHint
-from retrieve.filters import parse_filter, to_json
+from retrieve.filters import Range, parse_filter, to_json
 from retrieve.schema import FieldType
 from retrieve.self_query.catalog import Catalog, catalog_of
 from retrieve.self_query.linker import LONGEST, Linker
@@ -286,3 +286,11 @@ def test_filters_parse_against_the_fields(linker: Linker) -> None:
         where = linker.read(question, TODAY).filter
         assert where is not None
         assert parse_filter(to_json(where), TYPES) == where
+
+
+def test_a_declared_unit_is_the_fields_own() -> None:
+    documents = [{"volume": 20.0, "area": 3.0}, {"volume": 3000.0, "area": 9.0}]
+    types: dict[str, FieldType] = {"volume": "float", "area": "float"}
+    declared = Linker(catalog_of(documents, types, {}, {"volume": "MB"}))
+    (finding,) = declared.read("files with a volume over 2 GB", TODAY).findings
+    assert finding.condition == Range("volume", gt=2000.0)
