@@ -8,11 +8,12 @@ from ingest.convert.html import boilerplate, clean
 from ingest.convert.html.callouts import settle_callouts
 from ingest.convert.html.code import settle_code
 from ingest.convert.html.content import main_content
-from ingest.convert.html.footnotes import Notes, settle_footnotes
+from ingest.convert.html.edges import trim
 from ingest.convert.html.images import settle_images
 from ingest.convert.html.links import page_address
 from ingest.convert.html.markdown import Writer, write_notes
 from ingest.convert.html.math import settle_math
+from ingest.convert.html.notes import Notes, settle_footnotes
 from ingest.convert.html.shape import settle_shape
 from ingest.convert.html.tree import Element, has_words, tag_of, text_of
 
@@ -28,6 +29,18 @@ def page_body(tree: Element) -> str:
         return ""
     clean.place_streamed(tree)
     clean.reveal_noscript_images(body)
+    notes = settle(body)
+    everything = deepcopy(body)
+    parts = _content(body)
+    if sum(len(text_of(part)) for part in parts) < _SHORT:
+        whole = _content(everything, careful=True)
+        if sum(len(text_of(part)) for part in whole) > 2 * sum(len(text_of(part)) for part in parts):
+            parts = whole
+    return _write(parts, notes, Writer(base))
+
+
+def settle(body: Element) -> Notes:
+    """Bring a body to the elements that `Writer` knows, in place; its footnotes are set aside."""
     settle_math(body)
     clean.drop_never_text(body)
     settle_code(body)
@@ -36,13 +49,7 @@ def page_body(tree: Element) -> str:
     clean.drop_hidden(body)
     settle_images(body)
     settle_shape(body)
-    everything = deepcopy(body)
-    parts = _content(body)
-    if sum(len(text_of(part)) for part in parts) < _SHORT:
-        whole = _content(everything, careful=True)
-        if sum(len(text_of(part)) for part in whole) > 2 * sum(len(text_of(part)) for part in parts):
-            parts = whole
-    return _write(parts, notes, Writer(base))
+    return notes
 
 
 def _content(body: Element, *, careful: bool = False) -> list[Element]:
@@ -53,7 +60,7 @@ def _content(body: Element, *, careful: bool = False) -> list[Element]:
     parts = main_content(body)
     for part in parts:
         boilerplate.drop_clutter(part)
-    boilerplate.trim(parts)
+    trim(parts)
     return [part for part in parts if has_words(part) or part.find(".//img") is not None]
 
 

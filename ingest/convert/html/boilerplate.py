@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from ingest.convert.html.content import name_weight
+from ingest.convert.html.phrases import SERVICE_LINE
 from ingest.convert.html.tree import (
     HEADINGS,
     Element,
+    alone,
     class_list,
     drop,
     elements,
@@ -36,7 +38,8 @@ _CLUTTER = word_set(
     "byline authorbox authorbio ratingbox livechat chatbot paywall donation donate"
 )
 _CLUTTER_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:share|social|post-?(?:share|meta|nav|tags|footer|author|info|categories|comments)|"
+    r"(?:^|[\s_-])(?:share|social|author-list|post-?(?:share|meta|nav|tags|footer|author|info|categories|"
+    r"comments)|"
     r"entry-(?:meta|footer|utility)|"
     r"article-(?:meta|footer|tags|info|share|header__meta)|author-(?:box|bio|info|card|profile|name|meta|"
     r"avatar|details)|about-author|"
@@ -44,59 +47,18 @@ _CLUTTER_NAMES = re.compile(
     r"more-(?:stories|posts|articles|from|news)|read-(?:more|next)|also-(?:read|like)|you-may|keep-reading|"
     r"tag-?(?:s|list|cloud)|site-(?:header|footer|nav)|page-(?:footer|nav)|back-to-top|to-top|"
     r"print-?(?:link|button)|"
-    r"related(?:-?(?:posts?|articles?|stories|content|links|news|topics|items|reading|products|pages|entries|"
-    r"media|coverage|videos|wrap\w*|box|list|block|section|container|area|widget|grid))?|"
-    r"(?:posts?|articles?|stories|news)-related|"
     r"edit-?(?:page|section|link|this)|editsection|mw-editsection|navbox|catlinks|printfooter|mw-jump|"
     r"jump-link|noprint|"
     r"follow-?(?:us|me|btn)|like-?(?:button|box)|reading-time|read-?time|view-?count|call-to-action|cta|"
     r"prev-?next|next-?prev|nav-links|ad|ads|ad-\w{1,20}|google-ad|dfp)(?=$|[\s_-])",
     re.IGNORECASE,
 )
-_PHRASES = re.compile(
-    r"(?:(?:share|tweet|pin|like|email|print|save)(?: this)?(?: (?:article|post|story|page|on .{1,20}|"
-    r"via .{1,20}|with .{1,20}))?|advertisement|"
-    r"sponsored|skip to (?:main )?content|back to top|follow us(?: on .{1,30})?|"
-    r"sign up(?: for .{1,60})?|subscribe(?: (?:to|for|now|today) .{0,60})?|\d+ (?:shares?|likes?|"
-    r"comments?|views?)|"
-    r"\d{1,3}[- ]?min(?:ute)?s?(?: read(?:ing time)?)?|continue reading(?: below)?.?|leave a (?:comment|"
-    r"reply)|"
-    r"(?:read|see|view|load|show) more(?: .{0,30})?|loading\W*|comments?(?: \(?\d*\)?)?|table of contents|"
-    r"contents|on this page|"
-    r"copy link|click to (?:share|copy|enlarge|expand).{0,30}|previous|next|edit this page.{0,20}|"
-    r"(?:filed under|posted (?:in|by|on|under)|tagged(?: with| as)?|tags?|categories|category|"
-    r"topics)\b.{0,80})[\s:.!→»…]*",
+_RELATED = re.compile(
+    r"(?:^|\s|__)related(?:[-_]?(?:posts?|articles?|stories|content|links|news|topics|items|reading|"
+    r"products|pages|"
+    r"entries|media|coverage|videos|wrap\w*|box|list|block|section|container|area|widget|grid))?(?=$|[\s_-])"
+    r"|(?:posts?|articles?|stories|news)[-_]related",
     re.IGNORECASE,
-)
-_TRAILING = re.compile(
-    r"(?:related|similar|recommended|more|popular|latest|recent|trending|further|other|featured|"
-    r"suggested)(?: \w+){0,4}"
-    r"(?: (?:posts?|articles?|stories|reading|reads|news|content|topics|links|from .{1,40}|on .{1,40}|"
-    r"about .{1,30}|in .{1,30}))|"
-    r"(?:you (?:may|might)(?: also)? (?:like|enjoy|be interested in)|read next|up next|read more|"
-    r"keep reading|what to read next|"
-    r"see also|also (?:read|see)|more from .{1,40}|about the authors?|comments?(?: \(\d+\))?|"
-    r"\d+ (?:comments|responses|thoughts.*|replies)|"
-    r"leave a (?:comment|reply)|discussion|join the (?:conversation|discussion)|share(?: this)?(?: \w+)?|"
-    r"newsletter|subscribe.{0,40}|"
-    r"sign up.{0,40}|stay (?:in touch|updated|connected).{0,30}|follow (?:us|me).{0,30}|external links|"
-    r"get .{1,30} in your inbox|"
-    r"related(?: (?:posts?|articles?|stories|reading|content|links|topics|coverage))?|tags?|"
-    r"categories)[\s:.!]*",
-    re.IGNORECASE,
-)
-_DATE = re.compile(
-    r"(?:(?:published|updated|posted|last (?:updated|modified|edited)|date|created|modified|on|by)\b[\s:]*)*"
-    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*,?\s+)?(?:\d{1,2}(?:st|nd|rd|th)?\s+)?(?:jan|feb|mar|apr|may|"
-    r"jun|jul|aug|sep|oct|nov|dec)\w*\.?\s*"
-    r"(?:\d{1,2}(?:st|nd|rd|th)?)?,?\s*(?:\d{4})?(?:[\s,·|"
-    r"@-]*(?:at )?\d{1,2}:\d{2}(?::\d{2})?\s*(?:[ap]\.?m\.?)?(?:\s*[A-Z]{2,4})?)?|"
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ]\d{2}:\d{2}.{0,12})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}",
-    re.IGNORECASE,
-)
-_READ_TIME = re.compile(r"\d{1,3}\s*[- ]?min(?:ute)?s?(?:\s*read(?:ing)?(?: time)?)?", re.IGNORECASE)
-_BYLINE = re.compile(
-    r"(?:(?:written|posted|published|story|words|photos?)?\s*by|author:?)\s+\S.{1,60}", re.IGNORECASE
 )
 _PLACES = (
     "div",
@@ -181,7 +143,7 @@ def _is_named_clutter(element: Element) -> bool:
     names = " ".join(class_list(element))[:300]
     if name_words(element, ids=False) & _CLUTTER:
         return True
-    if names and _CLUTTER_NAMES.search(names):
+    if names and (_CLUTTER_NAMES.search(names) or _RELATED.search(names)):
         return True
     own_id = element.get("id", "")
     return (
@@ -189,7 +151,9 @@ def _is_named_clutter(element: Element) -> bool:
         and len(own_id) < 30
         and tag_of(element) in ("div", "section", "aside", "ul", "nav", "form")
         and bool(
-            set(re.findall("[a-z]+", own_id.lower())) & _CLUTTER or _CLUTTER_NAMES.search(own_id.lower())
+            set(re.findall("[a-z]+", own_id.lower())) & _CLUTTER
+            or _CLUTTER_NAMES.search(own_id.lower())
+            or _RELATED.search(own_id.lower())
         )
     )
 
@@ -210,7 +174,7 @@ def drop_clutter(root: Element) -> None:
         if element is root or within(element, "pre", "table", "x-callout", "blockquote"):
             continue
         text = text_of(element) if len(element) < 12 else ""
-        if 0 < len(text) < 90 and _stands_alone(element) and _PHRASES.fullmatch(text):
+        if 0 < len(text) < 90 and _stands_alone(element) and SERVICE_LINE.fullmatch(text):
             drop(element)
     sweep(root)
 
@@ -220,11 +184,7 @@ def _stands_alone(element: Element) -> bool:
     if tag_of(element) in ("p", "div", *HEADINGS):
         return True
     parent = element.getparent()
-    return (
-        parent is not None
-        and text_of(parent) == text_of(element)
-        and tag_of(parent) in ("p", "div", "section", "article")
-    )
+    return parent is not None and alone(element) and tag_of(parent) in ("p", "div", "section", "article")
 
 
 def _is_clutter(element: Element, weight: Weight) -> bool:
@@ -274,64 +234,6 @@ def _is_plain_list(items: Element) -> bool:
     ):
         return False
     return all(len(text_of(item)) < 60 for item in list(items)[:50])
-
-
-def trim(parts: list[Element]) -> None:
-    """Dates and bylines before the text; related posts, tags and sign-ups behind it."""
-    for root in parts:
-        _trim_start(root)
-        _trim_end(root)
-        sweep(root)
-
-
-def _trim_start(root: Element) -> None:
-    seen = 0
-    for element in elements(root, "p", "div", "span", "time", "ul", "small", "a", "address", "i", "em", "li"):
-        if element is root:
-            continue
-        text = text_of(element)
-        if len(text) > 200:
-            seen += tag_of(element) == "p"
-            if seen:
-                break
-            continue
-        if not text or (not _stands_alone(element) and tag_of(element) not in ("time", "address", "ul")):
-            continue
-        if tag_of(element) == "time" and within(element, "p", "li") and not _stands_alone(element):
-            continue
-        if _is_meta(text):
-            drop(element)
-
-
-def _is_meta(text: str) -> bool:
-    """Nothing but date, author and reading time."""
-    rest = text
-    for part in re.split(r"\s*[·•|/–—]\s*|\s{2,}", rest):
-        bare = part.strip(" ,")
-        if bare and not (_DATE.fullmatch(bare) or _READ_TIME.fullmatch(bare) or _BYLINE.fullmatch(bare)):
-            return False
-    return True
-
-
-def _trim_end(root: Element) -> None:
-    """From the last heading that announces other pages to the end, where that is short or made of links."""
-    for heading in reversed(elements(root, *HEADINGS)[-6:]):
-        if heading.getparent() is None or not _TRAILING.fullmatch(text_of(heading)):
-            continue
-        rest = list(heading.itersiblings())
-        if any(tag_of(part) in HEADINGS and part.tag <= heading.tag for part in rest):
-            rest = rest[
-                : next(
-                    i for i, part in enumerate(rest) if tag_of(part) in HEADINGS and part.tag <= heading.tag
-                )
-            ]
-        words = sum(len(text_of(part)) for part in rest)
-        linked = sum(len(text_of(link)) for part in rest for link in part.iter("a"))
-        if any(next(part.iter("x-ref", "pre"), None) is not None for part in rest):
-            continue
-        if not rest or words == 0 or linked > 0.4 * words or words < 150:
-            for part in [heading, *rest]:
-                drop(part)
 
 
 def _prose(weight: Weight) -> float:

@@ -22,14 +22,13 @@ KIND, TITLE, FOLD = "data-x-kind", "data-x-title", "data-x-fold"
 _KINDS = word_set(
     "note info tip hint important warning caution danger error attention success question faq help example "
     "quote cite abstract summary tldr todo bug failure fail missing check done seealso primary secondary "
-    "light dark details"
+    "light dark"
 )
 _SAME = {
     "primary": "info",
     "secondary": "note",
     "light": "note",
     "dark": "note",
-    "details": "note",
     "seealso": "info",
 }
 _FRAMES = word_set(

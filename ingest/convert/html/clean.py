@@ -24,7 +24,7 @@ from ingest.convert.html.tree import (
 )
 
 _NEVER_TEXT = words(
-    "script style template noscript link meta base param source track object embed applet canvas map area "
+    "script style template noscript link meta base param object embed applet canvas map area "
     "audio frame frameset noframes select option datalist textarea progress meter svg"
 )
 _HIDING = word_set(
@@ -86,11 +86,11 @@ def drop_never_text(root: Element) -> None:
     for element in elements(root, "video"):
         _video(element)
     etree.strip_elements(root, *_NEVER_TEXT, with_tail=False)
+    etree.strip_tags(root, "track")  # libxml2 takes what follows for their content
     in_sentences = []
     for element in elements(root, "button", "input", "x-video"):
-        parent = element.getparent()
-        sentence = parent is not None and (parent.tag in ("p", "li", "td") or within(element, "p"))
-        if element.tag == "button" and sentence and text_of(element) and text_of(parent) != text_of(element):
+        sentence = next(element.iterancestors("p", "li", "td", "dd"), None)
+        if element.tag == "button" and sentence is not None and text_of(element) != text_of(sentence):
             in_sentences.append(element)
         else:
             drop(element)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ingest.convert.html.tree import BLOCKS, Element, name_words, tag_of, within, word_set
+from ingest.convert.html.tree import BLOCKS, HEADINGS, Element, name_words, tag_of, within, word_set
 from ingest.convert.html.weigh import Weight, weigh
 
 _GOOD = word_set("article body content entry hentry main page post text blog story prose markdown")
@@ -128,9 +128,13 @@ def _climb(top: Element, final: dict[Element, float]) -> Element:
         last = value
         parent = parent.getparent()
     parent = top.getparent()
-    while parent is not None and tag_of(parent) not in ("body", "html") and len(parent) == 1:
+    while parent is not None and tag_of(parent) not in ("body", "html") and _only_child(top):
         top, parent = parent, parent.getparent()
     return top
+
+
+def _only_child(element: Element) -> bool:
+    return element.getprevious() is None and element.getnext() is None
 
 
 def _marked(body: Element, top: Element, weights: dict[Element, Weight]) -> Element | None:
@@ -144,7 +148,17 @@ def _marked(body: Element, top: Element, weights: dict[Element, Weight]) -> Elem
                 found = found if found is not None else element
         elif top in set(element.iterancestors()) and _prose(weights[element]) >= 0.8 * core:
             found = found if found is not None else element
-    return found
+    return None if found is None else _one_article(found, weights)
+
+
+def _one_article(marked: Element, weights: dict[Element, Weight]) -> Element:
+    """Of several articles beside each other, the one that has most of the text."""
+    inside = [article for article in marked.iter("article") if article is not marked]
+    if len(inside) > 1:
+        longest = max(inside, key=lambda article: _prose(weights[article]))
+        if _prose(weights[longest]) > 0.5 * _prose(weights[marked]):
+            return longest
+    return marked
 
 
 def _prose(weight: Weight) -> float:
@@ -152,32 +166,37 @@ def _prose(weight: Weight) -> float:
 
 
 def _siblings(top: Element, final: dict[Element, float], weights: dict[Element, Weight]) -> list[Element]:
-    """The winner with those beside it that read like parts of the same text."""
+    """The winner with those beside it that read like parts of the same text, and what is between them."""
     parent = top.getparent()
     if parent is None or tag_of(top) == "body":
         return [top]
     threshold = max(10.0, final.get(top, 0.0) * 0.2)
-    parts = []
-    for sibling in parent:
-        if sibling is top:
-            parts.append(sibling)
-            continue
-        if not tag_of(sibling):
-            continue
-        bonus = threshold if sibling.get("class") and sibling.get("class") == top.get("class") else 0.0
-        weight = weights[sibling]
-        density = weight.link_density
-        if (sibling in final and final[sibling] + bonus >= threshold) or (
-            tag_of(sibling) == "p"
-            and (
-                (weight.letters > 80 and density < 0.25)
-                or (
-                    weight.letters
-                    and not weight.linked
-                    and weight.letters <= 80
-                    and "." in (sibling.text or "")
-                )
-            )
-        ):
-            parts.append(sibling)
-    return parts
+    children = [child for child in parent if tag_of(child)]
+    taken = [
+        place
+        for place, child in enumerate(children)
+        if child is top or _reads_on(child, top, threshold, final, weights[child])
+    ]
+    first, last = taken[0], taken[-1]
+    while first and tag_of(children[first - 1]) in HEADINGS:
+        first -= 1
+    return [
+        child
+        for place, child in enumerate(children[first : last + 1], first)
+        if place in set(taken) or weights[child].link_density < 0.3
+    ]
+
+
+def _reads_on(
+    sibling: Element, top: Element, threshold: float, final: dict[Element, float], weight: Weight
+) -> bool:
+    if tag_of(top) in ("article", "main"):
+        return False
+    same = bool(sibling.get("class")) and sibling.get("class") == top.get("class")
+    if sibling in final and final[sibling] + (threshold if same else 0.0) >= threshold:
+        return True
+    if tag_of(sibling) != "p" or not weight.letters:
+        return False
+    if weight.letters > 80:
+        return weight.link_density < 0.25
+    return not weight.linked and "." in (sibling.text or "")

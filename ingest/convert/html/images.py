@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from lxml import etree
+
 from ingest.convert.html.tree import Element, drop, elements, name_words, sweep, tag_of, word_set, words
 
 _LAZY = words(
@@ -14,6 +16,7 @@ _LAZY = words(
 _PICTURE = re.compile(r"^(?:https?:|//|/|\.|[\w%-]+[/.])\S*$")
 _CANDIDATE = re.compile(r"(\S+(?:,\S+)*)\s+([\d.]+)([wx])(?:,|\s|$)")
 _DECORATION = word_set("icon avatar emoji spinner loader pixel tracking spacer sprite gravatar smiley badge")
+_FILE = re.compile(r"(?:https?:/)?/\S+\.(?:png|jpe?g|gif|webp|avif|svg)(?:\?\S*)?$", re.IGNORECASE)
 _SMALL = 33
 _VIDEO = re.compile(r"(?:youtube(?:-nocookie)?\.com/(?:embed/|watch\?v=|v/)|youtu\.be/)([\w-]{6,20})")
 _POST = re.compile(r"(?:twitter|x)\.com/[^?]{0,60}?status(?:es)?/(\d+)|[?&]id=(\d{6,})")
@@ -26,19 +29,51 @@ def settle_images(root: Element) -> None:
         sources = [source.get("srcset") or source.get("data-srcset") for source in picture.iter("source")]
         if image is not None and any(sources) and not _usable(image.get("src")):
             image.set("data-srcset", next(value for value in sources if value))
-    shown: str | None = None
+    etree.strip_tags(root, "source", "picture")  # libxml2 takes what follows a source for its content
+    for figure in elements(root, "figure"):
+        _one_of_each(figure)
+    shown: set[str] = set()
     for image in elements(root, "img"):
         address = _address(image)
         if address is None or _is_decoration(image):
             drop(image)
             continue
         image.set("src", address)
-        if address == shown and not (image.tail or "").strip() and tag_of(image.getparent()) != "p":
+        if address in shown and not (image.tail or "").strip() and tag_of(image.getparent()) != "p":
             drop(image)
-        shown = address
+        link = next(image.iterancestors("a"), None)
+        shown = {address, "" if link is None else link.get("href", "")}
     for frame in elements(root, "iframe"):
         _frame(frame)
     sweep(root)
+
+
+def _one_of_each(figure: Element) -> None:
+    """Pictures with the same alternative text in one figure are one picture in several sizes."""
+    best: dict[str, Element] = {}
+    for image in elements(figure, "img"):
+        alt = image.get("alt", "")
+        held = best.get(alt)
+        if held is None:
+            best[alt] = image
+        elif _size(image) >= _size(held):
+            drop(held)
+            best[alt] = image
+        else:
+            drop(image)
+
+
+def _size(image: Element) -> tuple[bool, float]:
+    """Whether it has an address at all, and the largest width that is stated."""
+    stated = image.get("width", "")
+    widths = [
+        float(match[2]) for match in _CANDIDATE.finditer(_candidates(image)) if match[2].count(".") == 0
+    ]
+    return _address(image) is not None, max([float(stated) if stated.isdecimal() else 0.0, *widths])
+
+
+def _candidates(image: Element) -> str:
+    return str(image.get("srcset") or image.get("srcSet") or image.get("data-srcset") or "")[:20_000]
 
 
 def _usable(address: str | None) -> bool:
@@ -63,7 +98,10 @@ def _address(image: Element) -> str | None:
             and (name not in ("srcset", "srcSet") or not _usable(own) or _wider(image))
         ):
             return str(value)
-    return str(own) if _usable(own) and not re.search(r"\s", own) else None
+    if _usable(own) and not re.search(r"\s", own):
+        return str(own)
+    named = (value for name, value in image.attrib.items() if name.startswith("data-"))
+    return next((str(value) for value in named if _FILE.match(value.strip())), None)
 
 
 def _wider(image: Element) -> bool:

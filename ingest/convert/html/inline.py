@@ -8,12 +8,13 @@ from ingest.convert.html.links import resolve
 from ingest.convert.html.tree import BLOCKS, Element, tag_of
 
 BREAK = "  \n"
-_STRONG, _EMPHASIS = frozenset(("strong", "b")), frozenset(("em", "i", "cite", "dfn", "var"))
+_STRONG, _EMPHASIS = frozenset(("strong", "b")), frozenset(("em", "i", "dfn", "var"))
 _MARKS = {"del": "~~", "s": "~~", "strike": "~~", "mark": "=="}
 _SPACE = re.compile(r"[ \t\n\r\f\xa0\u2002\u2003\u2009\u202f]+")
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\ufffc]")
 _SPECIAL = re.compile(
-    r"\\(?=[!-/:-@\[-`{-~])|(?<!\s)\*|\*(?!\s)|(?<!\w)_(?=\w)|(?<=\w)_(?!\w)|`|<(?=[a-zA-Z/!?])|\[(?=\^|"
+    r"\\(?=[!-/:-@\[-`{-~])|(?<!\s)\*|\*(?!\s)|(?<!\w)_(?=\w)|(?<=\w)_(?!\w)|`|"
+    r"<(?=[a-zA-Z/!?][^>@]{0,200}>)|\[(?=\^|"
     r"[^\]\[]{0,200}\]\()|~~|==(?=\S)"
 )
 _AT_START = re.compile(r"(?:#{1,6}(?=\s|$)|[-+](?=\s|$)|>|(\d{1,9})(?=[.)](?:\s|$))|={2,}\s*$|-{2,}\s*$|~~~)")

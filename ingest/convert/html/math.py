@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lxml import etree
@@ -10,6 +11,7 @@ from lxml import etree
 from ingest.convert.html.mathml import to_tex
 from ingest.convert.html.tree import (
     Element,
+    alone,
     drop,
     elements,
     make,
@@ -55,9 +57,9 @@ _NO_MATH = ("pre", "code", "script", "style", "textarea", "x-math", "math", "kbd
 
 def settle_math(root: Element) -> None:
     """Replace formulas by ``x-math`` elements: attribute ``tex``, and ``display`` where they stand alone."""
+    page = root.getroottree().getroot()
     typeset = any(
-        _LIBRARY.search(script.get("src", "") + (script.text or "")[:2000])
-        for script in elements(root, "script")
+        _LIBRARY.search(script.get("src", "") + (script.text or "")[:2000]) for script in page.iter("script")
     )
     _scripts(root)
     for name in _RENDERERS:
@@ -167,9 +169,9 @@ def class_words(element: Element) -> set[str]:
 
 
 def _displayed(element: Element) -> bool:
-    holders = [element, *list(element.iter("math", "mjx-container"))[:1]]
+    holders = [element, *islice(element.iter("math", "mjx-container"), 1)]
     parent = element.getparent()
-    if parent is not None and tag_of(parent) in ("span", "div", "p") and text_of(parent) == text_of(element):
+    if parent is not None and tag_of(parent) in ("span", "div", "p") and alone(element):
         holders.append(parent)
     for holder in holders:
         words = {*class_words(holder)}
@@ -189,14 +191,15 @@ def _image(image: Element) -> None:
     """Formulas as pictures: their TeX stands in the alternative text or in the address."""
     alt, address = image.get("alt", "").strip(), image.get("src", "")
     parent = image.getparent()
-    alone = (
+    apart = (
         parent is not None
         and parent.tag in ("p", "div", "center", "figure")
-        and not text_of(parent)
-        and len(parent) == 1
+        and image.getprevious() is None
+        and image.getnext() is None
+        and alone(image)
     )
     if alt and _LOOKS_LIKE_TEX.search(alt) and "](" not in alt:
-        _put(image, alt, alone)
+        _put(image, alt, apart)
         return
     if (
         alt
@@ -204,10 +207,10 @@ def _image(image: Element) -> None:
         and name_words(image, ids=False) & _TEX_CLASSES
         and alt.lower() not in _TEX_CLASSES
     ):
-        _put(image, alt, alone)
+        _put(image, alt, apart)
         return
     if address.startswith(("http://", "https://", "//", "/")) and (tex := _in_address(address)):
-        _put(image, tex, alone)
+        _put(image, tex, apart)
 
 
 def _in_address(address: str) -> str | None:
@@ -264,7 +267,7 @@ def _split(text: str, typeset: bool) -> tuple[str, list[Element]] | None:
     for match in _DELIMITED.finditer(text):
         tex = next(group for group in match.groups() if group is not None)
         single = match["single"] is not None
-        if not (typeset or _LOOKS_LIKE_TEX.search(tex)) or (single and not typeset):
+        if not typeset and (single or (match["double"] is not None and not _LOOKS_LIKE_TEX.search(tex))):
             continue
         before = text[end : match.start()]
         if made:

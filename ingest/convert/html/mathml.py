@@ -62,6 +62,22 @@ _SKIPPED = word_set(
     "annotation annotation-xml mspace mprescripts none mphantom mjx-nstrut mjx-dstrut mjx-tstrut "
     "mjx-line mjx-surd"
 )
+_FENCES = {
+    ("(", ")"): "pmatrix",
+    ("[", "]"): "bmatrix",
+    ("|", "|"): "vmatrix",
+    ("\\|", "\\|"): "Vmatrix",
+    (r"\{", r"\}"): "Bmatrix",
+    (r"\{", ""): "cases",
+}
+_VARIANTS = {
+    "bold": r"\mathbf",
+    "bold-italic": r"\boldsymbol",
+    "double-struck": r"\mathbb",
+    "script": r"\mathcal",
+    "fraktur": r"\mathfrak",
+    "sans-serif": r"\mathsf",
+}
 _SECOND = {"msub": "_", "msup": "^", "munder": "_", "mover": "^"}
 _LONGEST = 20_000
 
@@ -87,26 +103,36 @@ def _children(element: etree._Element) -> list[etree._Element]:
 def _tex(element: etree._Element) -> str:
     name = _name(element)
     if name in ("mi", "mn", "mo", "mtext", "ms"):
-        return _leaf(name, "".join(element.itertext()))
+        return _leaf(name, "".join(element.itertext()), element.get("mathvariant"))
     children = _children(element)
     if name == "semantics":
         return _tex(children[0]) if children else ""
-    parts = [_tex(child) for child in children]
     if name == "mtable":
-        return _table(element)
+        return _table(element, "aligned")
+    if str(element.tag).startswith("mjx-"):
+        children = _arguments(element, name, children)
+    parts = [_tex(child) for child in children]
+    made = _structure(element, name, children, parts)
+    return _row(children, parts) if made is None else made
+
+
+def _structure(
+    element: etree._Element, name: str, children: list[etree._Element], parts: list[str]
+) -> str | None:
+    """Fractions, roots, scripts and fences; None for what only groups."""
     if name == "mfrac" and len(parts) >= 2:
         return rf"\frac{{{parts[0].strip()}}}{{{parts[1].strip()}}}"
     if name == "mroot" and len(parts) >= 2:
         return rf"\sqrt[{parts[1].strip()}]{{{parts[0].strip()}}}"
     if name == "msqrt":
-        return rf"\sqrt{{{''.join(parts).strip()}}}"
+        return rf"\sqrt{{{_row(children, parts).strip()}}}"
     if (
         name in ("mover", "munder")
         and len(parts) >= 2
         and parts[1].strip()
-        and (accent := _accent(children[1]))
+        and (mark := _accent(children[1]))
     ):
-        return f"{accent}{{{parts[0].strip()}}}"
+        return f"{mark}{{{parts[0].strip()}}}"
     if name in _SECOND and len(parts) >= 2:
         return f"{_base(parts[0])}{_SECOND[name]}{_script(parts[1])}"
     if name in ("msubsup", "munderover") and len(parts) >= 3:
@@ -114,7 +140,44 @@ def _tex(element: etree._Element) -> str:
     if name == "mfenced":
         opening, closing = element.get("open", "("), element.get("close", ")")
         return rf"\left{opening or '.'}{', '.join(parts)}\right{closing or '.'}"
-    return "".join(parts)
+    return None
+
+
+def _row(children: list[etree._Element], parts: list[str]) -> str:
+    """Parts beside each other: brackets around a table are its own, letters keep their distance."""
+    if len(children) == 3 and _name(_only(children[1])) == "mtable":
+        kind = _FENCES.get((parts[0].strip(), parts[2].strip()))
+        if kind:
+            return _table(_only(children[1]), kind)
+    out = ""
+    for part in parts:
+        apart = (out[-1:].isalnum() and part[:1].isalnum()) or (out[-1:] == "}" and part[:1].isalpha())
+        out += (" " if apart else "") + part
+    return out
+
+
+def _only(element: etree._Element) -> etree._Element:
+    """What a row holds, where that is a single thing."""
+    while _name(element) in ("mrow", "mstyle", "mpadded") and len(_children(element)) == 1:
+        element = _children(element)[0]
+    return element
+
+
+def _arguments(element: etree._Element, name: str, children: list[etree._Element]) -> list[etree._Element]:
+    """The arguments of a node in MathJax's own rendering, in MathML's order."""
+    if name == "mfrac":
+        return [part for kind in ("num", "den") for part in list(element.iter(f"mjx-{kind}"))[:1]]
+    if name == "msqrt":
+        return list(element.iter("mjx-box"))[:1] or children
+    if name in ("munderover", "munder", "mover"):
+        found = [next(element.iter(f"mjx-{kind}"), None) for kind in ("base", "under", "over")]
+        held = [part for part in found if part is not None]
+        return held if len(held) == (3 if name == "munderover" else 2) else children
+    scripts = [child for child in children if _name(child) == "script"]
+    if scripts and name in ("msub", "msup", "msubsup"):
+        inner = [part for part in _children(scripts[0]) if _name(part) != "spacer"]
+        return [child for child in children if child not in scripts] + inner[::-1]
+    return children
 
 
 def _accent(element: etree._Element) -> str | None:
@@ -130,7 +193,7 @@ def _script(part: str) -> str:
     return f"{{{part.strip()}}}"
 
 
-def _leaf(name: str, text: str) -> str:
+def _leaf(name: str, text: str, variant: str | None) -> str:
     text = unicodedata.normalize("NFKC", text.strip(" \t\r\n")) if text.strip() else text[:1]
     if name in ("mtext", "ms"):
         return rf"\text{{{text}}}" if any(map(str.isalpha, text)) else text
@@ -143,6 +206,8 @@ def _leaf(name: str, text: str) -> str:
             else rf"\mathrm{{{text}}}"
         )
     out = "".join(_symbol(character) for character in text)
+    if variant in _VARIANTS and out.strip():
+        return f"{_VARIANTS[variant]}{{{out.strip()}}}"
     if name == "mo" and out.strip() not in (
         "",
         "(",
@@ -175,7 +240,7 @@ def _symbol(character: str) -> str:
     return character
 
 
-def _table(table: etree._Element) -> str:
+def _table(table: etree._Element, kind: str) -> str:
     rows = [row for row in _children(table) if _name(row) in ("mtr", "mlabeledtr", "itable")]
     lines = []
     for row in rows:
@@ -183,6 +248,7 @@ def _table(table: etree._Element) -> str:
         if _name(row) == "mlabeledtr" and len(cells) > 1:
             cells = [" ".join(cells[1:]), cells[0]] if len(rows) == 1 else [*cells[1:], cells[0]]
         lines.append((" " if len(rows) == 1 else " & ").join(cells))
-    if len(lines) <= 1:
+    if len(lines) <= 1 and kind == "aligned":
         return "".join(lines)
-    return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
+    joined = r" \\ ".join(lines)
+    return rf"\begin{{{kind}}} {joined} \end{{{kind}}}"

@@ -16,6 +16,7 @@ from ingest.convert.html.tree import (
     sweep,
     tag_of,
     text_of,
+    unwrap,
     word_set,
 )
 
@@ -33,6 +34,7 @@ def settle_shape(root: Element) -> None:
     _anchors(root)
     _captions(root)
     _tasks(root)
+    _paragraphs(root)
     _lift_blocks(root)
     sweep(root)
 
@@ -40,6 +42,7 @@ def settle_shape(root: Element) -> None:
 def _anchors(root: Element) -> None:
     """Links of a heading to itself are not part of its text."""
     for heading in elements(root, *HEADINGS):
+        unwrap(heading, elements(heading, "strong", "b"))
         for link in elements(heading, "a", "button"):
             href = link.get("href", "")
             text = text_of(link)
@@ -60,6 +63,12 @@ def _captions(root: Element) -> None:
     for caption in elements(root, "figcaption"):
         if not any(tag_of(child) in BLOCKS for child in caption):
             caption.tag = "p"
+
+
+def _paragraphs(root: Element) -> None:
+    """Spans that a component stands in for paragraphs with."""
+    for element in root.xpath(".//span[@data-as='p' or @role='paragraph'] | .//div[@role='paragraph']"):
+        element.tag = "p"
 
 
 def _tasks(root: Element) -> None:
@@ -83,6 +92,8 @@ def _lift_blocks(root: Element) -> None:
 
 def _link_inside(link: Element) -> None:
     href = link.get("href", "")
+    if href.startswith("#"):
+        return
     target = next(link.iter(*HEADINGS), None)
     if target is None:
         target = next(

@@ -17,6 +17,8 @@ def own_rows(table: Element) -> list[Element]:
         if tag_of(child) == "tr":
             rows.append(child)
         elif tag_of(child) in ("thead", "tbody", "tfoot"):
+            if any(tag_of(cell) in ("td", "th") for cell in child):
+                rows.append(child)  # cells without their row
             rows += [row for row in child if tag_of(row) == "tr"]
     return rows
 

@@ -50,6 +50,11 @@ def drop(element: Element) -> None:
     element.tag = GONE
 
 
+def drop_all(found: Iterable[Element]) -> None:
+    for element in list(found):
+        drop(element)
+
+
 def sweep(root: Element) -> None:
     """Take out what was dropped."""
     etree.strip_elements(root, GONE, with_tail=False)
@@ -90,6 +95,38 @@ def text_of(element: Element) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
+def start_of(element: Element, length: int) -> str:
+    """The first characters of `text_of`, without reading the rest."""
+    pieces: list[str] = []
+    found = 0
+    for text in element.itertext():
+        words = " ".join(text.split())
+        found += len(words)
+        pieces.append(text)
+        if found > length + 1:
+            break
+    return " ".join("".join(pieces).split())[:length]
+
+
+def has_text(element: Element) -> bool:
+    """Whether anything is read in an element; a formula is."""
+    return element.tag == "x-math" or any(not text.isspace() for text in element.itertext())
+
+
+def alone(element: Element, beside: str = "") -> bool:
+    """Whether the parent has no other text than the element's, but for the characters of ``beside``."""
+    parent = element.getparent()
+    if parent is None or (parent.text or "").strip().strip(beside):
+        return False
+    if (element.tail or "").strip().strip(beside):
+        return False
+    for preceding in (True, False):
+        for sibling in element.itersiblings(preceding=preceding):
+            if (sibling.tail or "").strip().strip(beside) or has_text(sibling):
+                return False
+    return True
+
+
 def tag_of(element: Element) -> str:
     """The element's name; empty for what is not an element."""
     return element.tag if isinstance(element.tag, str) else ""
@@ -122,4 +159,7 @@ def elements(root: Element, *tags: str) -> list[Element]:
 
 
 def has_words(element: Element) -> bool:
-    return any(character.isalnum() for text in element.itertext() for character in text)
+    return (
+        any(character.isalnum() for text in element.itertext() for character in text)
+        or next(element.iter("x-math"), None) is not None
+    )
