@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import lxml.html
 
@@ -16,14 +17,15 @@ from configs.errors import InputError
 from configs.models import catalogue
 from configs.sections import IngestSettings
 from configs.settings import Settings
-from generate.answer import COSTS_FILE
 from ingest.convert.base import BODY, Converted, Converter, load_converter, tidy
 from ingest.convert.page import read_page
 from ingest.convert.reader_lm.choice import reader_folder, reader_name, reader_notice
 from ingest.convert.reader_lm.clean import clean_page
 from ingest.convert.reader_lm.guards import Evidence, Limits, find_fault, loops
-from ingest.convert.reader_lm.model import Piece, ReaderModel, Written, load_reader
 from ingest.convert.reader_lm.pieces import UncuttableError, cut
+
+if TYPE_CHECKING:  # the engine is loaded when the first page comes
+    from ingest.convert.reader_lm.model import Piece, ReaderModel, Written
 
 FENCES = ("```markdown\n", "```md\n")
 
@@ -108,6 +110,10 @@ class ReaderConverter:
             found.append((self._finish(page, of_page), of_page))
         return found
 
+    def close(self) -> None:
+        """Give the model's memory back; it is loaded again if another page comes."""
+        self._model = None
+
     def _by_default(self, data: bytes) -> Converted | InputError:
         if self._default is None:
             self._default = load_converter("html", self._settings)
@@ -180,6 +186,9 @@ def open_reader(settings: Settings) -> ReaderConverter | None:
     model = catalogue().get(folder.name)
 
     def load() -> ReaderModel:
+        from generate.answer import COSTS_FILE
+        from ingest.convert.reader_lm.model import load_reader
+
         return load_reader(
             folder,
             settings.generate,
