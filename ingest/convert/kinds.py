@@ -43,7 +43,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("markdown", (".md", ".markdown"), "markdown", "1", ("PyYAML",)),
-        Kind("html", (".html", ".htm", ".xhtml"), "html", "3", ("trafilatura",)),
+        Kind("html", (".html", ".htm", ".xhtml"), "html", "4", ("trafilatura",)),
         Kind("text", (".txt", ".text", ".log"), "text", "1", markup=False),
         Kind("pdf", (".pdf",), "pdf", "2", ("pypdfium2",), ("rapidocr-onnxruntime",), ("ocr", "pdf")),
         Kind("image", _IMAGES, "image", "1", ("pillow",), ("rapidocr-onnxruntime",), ("ocr",)),
@@ -54,6 +54,8 @@ KINDS = {
         Kind("csv", (".csv", ".tsv", ".tab"), "csv", "1"),
         Kind("epub", (".epub",), "epub", "1", ("lxml",)),
         Kind("mail", (".eml", ".msg"), "mail", "1", ("python-oxmsg", "lxml")),
+        Kind("rtf", (".rtf",), "rtf", "1", ("lxml",)),
+        Kind("odt", (".odt", ".ott"), "odt", "1", ("lxml",)),
         Kind("rst", (".rst",), "rst", "1", ("docutils", "lxml")),
         Kind("org", (".org",), "org", "1"),
         Kind("notebook", (".ipynb",), "notebook", "1"),
