@@ -53,25 +53,28 @@ class Rule:
 
     def apply(self, path: str, body: str, metadata: Metadata) -> Given | None:
         """The fields that it gives a document; None where it does not hold."""
-        found: dict[str, list[Any]] = {}
+        found: dict[str, Any] = dict(self.put)
         if self.path is not None:
             match = self.path.fullmatch(path)
             if match is None:
                 return None
-            found = {name: [_tidy(match[group])] for group, name in self.names.items()}
-        notes: list[str] = []
-        if self.pattern is not None:
-            texts = [body] if self.within == "body" else [path] if self.within == "path" else None
-            values, note = self._search(_texts(metadata.get(self.within)) if texts is None else texts)
-            notes = [note] if note else []
-            if not values and not self.put:
-                return Given({}, "pattern", self.fallback, tuple(notes)) if notes else None
-            if not values:
-                return None
-            found |= values
-        plain = {name: values if self.every else values[0] for name, values in found.items()}
-        origin = "path" if self.pattern is None else "pattern"
-        return Given(clean_metadata({**self.put, **plain}), origin, self.fallback, tuple(notes))
+            found |= {name: _tidy(match[group]) for group, name in self.names.items()}
+        if self.pattern is None:
+            return Given(clean_metadata(found), "path", self.fallback)
+        values, note = self._search(self._texts(path, body, metadata))
+        if note:
+            return Given({}, "pattern", self.fallback, (note,))
+        if not values:
+            return None
+        found |= {name: listed if self.every else listed[0] for name, listed in values.items()}
+        return Given(clean_metadata(found), "pattern", self.fallback)
+
+    def _texts(self, path: str, body: str, metadata: Metadata) -> list[str]:
+        """What the pattern is searched in."""
+        if self.within in ("body", "path"):
+            return [body if self.within == "body" else path]
+        value = metadata.get(self.within, [])
+        return [str(item) for item in value] if isinstance(value, list) else [str(value)]
 
     def _search(self, texts: Sequence[str]) -> tuple[dict[str, list[Any]], str]:
         """The values of the pattern's groups, each once, in their order; and a note where time ran out."""
@@ -127,7 +130,3 @@ def compile_template(template: str) -> tuple[re.Pattern[str], dict[str, str]]:
 def _tidy(value: str) -> str:
     """A value on one line; names of files may hold what is no Unicode text."""
     return " ".join(value.encode("utf-8", "replace").decode().split())[:LONGEST]
-
-
-def _texts(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else [] if value is None else [str(value)]

@@ -80,6 +80,9 @@ def test_a_path_narrows_a_pattern() -> None:
     found = apply("contracts/acme/a.md", "No. 17", **rule)
     assert found is not None
     assert found.metadata == {"client": "acme", "number": "17"}
+    listed = apply("contracts/acme/a.md", "No. 17, No. 18", all=True, **rule)
+    assert listed is not None
+    assert listed.metadata == {"client": "acme", "number": ["17", "18"]}
     assert apply("contracts/acme/a.md", "none", **rule) is None
     assert apply("other/acme/a.md", "No. 17", **rule) is None
 
