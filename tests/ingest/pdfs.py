@@ -41,7 +41,7 @@ def story(
     columns: int = 1,
     decorate: Draw | None = None,
     size: tuple[float, float] = A4,
-    **information: str,
+    **information: str | int,
 ) -> bytes:
     """Flowables on pages with so many columns."""
     out = io.BytesIO()

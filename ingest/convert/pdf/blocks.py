@@ -11,11 +11,9 @@ from typing import Literal
 
 from ingest.convert.pdf.headings import Body, Flow, contents_entry
 from ingest.convert.pdf.lines import Line
+from ingest.convert.pdf.markers import BARE_NUMBER, BULLET, ENUMERATOR
 from ingest.convert.pdf.pieces import HYPHEN, Box, Table, is_rtl
 
-BULLET = re.compile(r"(?:[•‣◦▪▫●○■□◆◇➢➤➔✓✔❖⁃∙·\uf0b7\uf0a7\uf0d8\uf076\uf0fc\u2043]|[-–—*](?=\s))\s*(?=\S)")
-ENUMERATOR = re.compile(r"\(?(\d{1,3}|[a-zA-Z]|[ivxIVX]{2,5})[.)]\s+(?=\S)")
-_BARE_NUMBER = re.compile(r"(\d{1,2})\s+(?=\S)")
 _REFERENCE = re.compile(r"\[\d{1,4}\]\s")
 _SENTENCE_END = (".", "!", "?", ":", '."', ".”", ".)", "。", "؟", "…")
 _SPARSE = 1.35
@@ -46,7 +44,7 @@ class Block:
     size: float = 0.0
     edges: tuple[float, ...] = ()
     header: tuple[str, ...] = ()
-    """Of a table: where its columns stand, and its first row."""
+    """Of a table: where its columns stand, and its first row; of code: its grid."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,7 @@ class ColumnReader:
         self._stack: list[float] = []
         self._markers: dict[int, str | None] = {}
         self._last = ""
+        self._hanging: bool | None = None
 
     def blocks(self) -> Iterator[tuple[Kind, list[Line] | Table, int, str]]:
         """Kind, what it is made of, level and list marker of each block."""
@@ -157,14 +156,14 @@ class ColumnReader:
 
     def _bare_number(self, index: int, line: Line) -> str | None:
         """Numbers without a dot are those of a list only where they count from 1 to 3 at least."""
-        match = _BARE_NUMBER.match(line.text)
+        match = BARE_NUMBER.match(line.text)
         if match is None:
             return None
         wanted, counted = int(match[1]), 0
         for item in self._flow[index : index + _LOOK_AHEAD]:
             if not isinstance(item, Line) or id(item) in self._levels:
                 break
-            found = _BARE_NUMBER.match(item.text)
+            found = BARE_NUMBER.match(item.text)
             if found and int(found[1]) == wanted + counted and abs(item.x0 - line.x0) < 0.5 * line.height:
                 counted += 1
         if not (self._has_previous(match[1]) or (match[1] == "1" and counted >= 3)):
@@ -205,7 +204,7 @@ class ColumnReader:
                 break
             if BULLET.match(line.text) or _REFERENCE.match(line.text) or contents_entry(line.text):
                 break
-            if (ENUMERATOR.match(line.text) or _BARE_NUMBER.match(line.text)) and self._marker(number):
+            if (ENUMERATOR.match(line.text) or BARE_NUMBER.match(line.text)) and self._marker(number):
                 break
             if self._parted(lines, line, in_item=in_item):
                 break
@@ -222,8 +221,11 @@ class ColumnReader:
             return True
         size = max(line.height, 1.0)
         ended = before.text.endswith(_SENTENCE_END)
-        if in_item and line.x0 > lines[0].x0 + 0.5 * size and not self._rtl:
-            return False
+        if in_item and not self._rtl:
+            if line.x0 > lines[0].x0 + 0.5 * size:
+                return False
+            if self._items_hang():
+                return True
         indent = line.x1 < margins.right - size if self._rtl else line.x0 > margins.left + 0.8 * size
         was_in = before.x1 < margins.right - size if self._rtl else before.x0 > margins.left + 0.4 * size
         if indent and not was_in and (ended or not self._is_full(before, line)):
@@ -231,6 +233,19 @@ class ColumnReader:
         if in_item and ended and line.x0 < lines[0].x0 - 0.3 * size:
             return True
         return not self._is_full(before, line) and (ended or line.text[:1].isupper())
+
+    def _items_hang(self) -> bool:
+        """Whether the second lines of this column's list items stand further in than their markers."""
+        if self._hanging is None:
+            self._hanging = any(
+                isinstance(one, Line)
+                and isinstance(two, Line)
+                and BULLET.match(one.text) is not None
+                and BULLET.match(two.text) is None
+                and 0.5 * one.height < two.x0 - one.x0 < 5 * one.height
+                for one, two in pairwise(self._flow)
+            )
+        return self._hanging
 
     def _is_full(self, before: Line, line: Line) -> bool:
         """Whether the first word of a line had no room at the end of the line before."""
@@ -240,12 +255,6 @@ class ColumnReader:
         width = (line.x1 - line.x0) * (len(word) + 1) / len(line.text)
         room = before.x0 - self._margins.left if self._rtl else self._margins.right - before.x1
         return room < 1.3 * width + 0.5 * line.height
-
-
-def without_marker(text: str) -> str:
-    """A list item's text."""
-    match = BULLET.match(text) or ENUMERATOR.match(text) or _BARE_NUMBER.match(text)
-    return text[match.end() :] if match else text
 
 
 def _after(value: str) -> str:
@@ -261,11 +270,15 @@ def _after(value: str) -> str:
     return chr(ord(value) + 1) if lower != "z" else ""
 
 
-def code_text(lines: Sequence[Line]) -> list[str]:
-    """Code as it is typed: indented by columns, with the empty lines between."""
-    left = min(line.x0 for line in lines)
+def code_grid(lines: Sequence[Line]) -> tuple[float, float]:
+    """Where the first column of code is, and how wide its columns are, in points."""
     widths = [(line.x1 - line.x0) / len(line.text) for line in lines if line.text]
-    width = median(widths) if widths else 0.0
+    return min(line.x0 for line in lines), median(widths) if widths else 0.0
+
+
+def code_text(lines: Sequence[Line], grid: tuple[float, ...]) -> list[str]:
+    """Code as it is typed: indented by columns, with the empty lines between."""
+    left, width = grid
     pitches = [b.y1 - a.y1 for a, b in pairwise(lines) if b.y1 > a.y1]
     pitch = min(pitches, default=0.0)
     typed: list[str] = []

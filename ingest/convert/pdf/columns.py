@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.convert.pdf.lines import rows_of
+from ingest.convert.pdf.markers import join_markers
 from ingest.convert.pdf.pieces import Piece, is_rtl
 from ingest.convert.pdf.rulings import Lines
 
@@ -31,6 +32,11 @@ _FULL = 0.7
 _PROSE_SHARE = 0.45
 _PROSE_CHARS = 18
 _CELL_CHARS = 8
+_LOOSE = 0.5
+_LARGER = 1.12
+_SAME_HEIGHT = 0.7
+"""Points."""
+_HEADING_ROWS = 2
 _FAR = 2.5
 """In line pitches: what is farther away from a band does not belong to it."""
 
@@ -48,7 +54,7 @@ class _Cut:
 
 def flows_of(pieces: Sequence[Piece], across: Lines) -> list[list[Row]]:
     """Columns and full-width stretches in reading order, each as its rows."""
-    rows = rows_of(pieces)
+    rows = [join_markers(row) for row in rows_of(pieces)]
     if len(rows) < _MIN_ROWS or len(rows) > _MAX_ROWS:
         return [rows] if rows else []
     flows: list[list[Row]] = []
@@ -113,11 +119,36 @@ def _columns(rows: list[Row], across: Lines) -> list[list[Row]]:
     mono = sum(piece.style.mono for row in rows for piece in row)
     if len(found) < 2 or 2 * mono > sum(map(len, rows)) or _is_ruled(rows, across):
         return []
-    chars = [[sum(len(piece.text) for piece in row) for row in column] for column in found]
+    # Tables with lines around them are known already; only the text beside them is in doubt.
+    typed = [[row for row in column if not row[0].filler] for column in found]
+    typed = [column for column in typed if column]
+    if len(typed) < 2:
+        return found
+    chars = [[sum(len(piece.text) for piece in row) for row in column] for column in typed]
     if any(len(counts) >= _MIN_ROWS and median(counts) < _CELL_CHARS for counts in chars):
         return []
-    prose = sum(sum(counts) for column, counts in zip(found, chars, strict=True) if _is_prose(column))
+    if _in_line(typed) < _LOOSE or sum(map(_has_headings, typed)) > 1:
+        return found
+    prose = sum(sum(counts) for column, counts in zip(typed, chars, strict=True) if _is_prose(column))
     return found if prose > 0.6 * sum(map(sum, chars)) else []
+
+
+def _in_line(columns: list[list[Row]]) -> float:
+    """The share of rows that stand at the height of a row of the next column, as those of tables do."""
+    shares = []
+    for one, two in pairwise(columns):
+        places = np.array(sorted(row[0].y1 for row in two))
+        wanted = np.array([row[0].y1 for row in one])
+        near = np.clip(np.searchsorted(places, wanted), 1, len(places) - 1) if len(places) > 1 else 0
+        distance = np.minimum(np.abs(places[near] - wanted), np.abs(places[np.maximum(near - 1, 0)] - wanted))
+        shares.append(float((distance < _SAME_HEIGHT).sum()) / min(len(one), len(two)))
+    return max(shares)
+
+
+def _has_headings(column: list[Row]) -> bool:
+    """Whether some of its lines are larger than most, as no cells of a table are."""
+    usual = median(row[0].style.size for row in column)
+    return any(row[0].style.size > _LARGER * usual for row in column)
 
 
 def _is_ruled(rows: list[Row], across: Lines) -> bool:
@@ -215,4 +246,7 @@ def _trimmed(rows: list[Row], both: npt.NDArray[np.bool_], first: int, last: int
         begin -= 1
     while end < last and middles[end] - middles[end - 1] < _FAR * pitch:
         end += 1
+    # What is left may be the heading of what comes below; more is the rest of the longer column.
+    if last == len(rows) or last - end > _HEADING_ROWS:
+        end = last
     return begin, end

@@ -9,11 +9,12 @@ import pypdfium2 as pdfium
 
 from configs.errors import InputError
 from ingest.convert.base import Converted, Region
-from ingest.convert.pdf.blocks import Block, ColumnReader, Part, code_text, without_marker
+from ingest.convert.pdf.blocks import Block, ColumnReader, Kind, Part, code_grid, code_text
 from ingest.convert.pdf.furniture import drop_furniture
 from ingest.convert.pdf.headings import Body, Bookmark, Flow, body_of, levels_of
 from ingest.convert.pdf.info import bookmarks_of, metadata_of
 from ingest.convert.pdf.lines import Line
+from ingest.convert.pdf.markers import without_marker
 from ingest.convert.pdf.page import Page, lay_out, read_page
 from ingest.convert.pdf.pieces import HYPHEN, Box, Frame, Table
 from ingest.convert.pdf.writer import Hyphens, Writer, table_lines
@@ -79,27 +80,52 @@ def _blocks(pages: Sequence[Laid], levels: dict[int, tuple[int, int]], body: Bod
     blocks: list[Block] = []
     for number, laid in enumerate(pages, 1):
         for frame, flow in laid:
-            reader = ColumnReader(flow, levels, body)
-            for position, (kind, content, level, marker) in enumerate(reader.blocks()):
+            first = True
+            for kind, content, level, marker in ColumnReader(flow, levels, body).blocks():
                 if isinstance(content, Table):
                     block = _table(content, frame, number)
-                    open_block = blocks[-1] if blocks and not position else None
-                    if open_block is not None and _goes_on_below(open_block, block):
-                        rows = content.rows[tuple(content.rows[0]) == open_block.header :]
-                        block.parts[0].lines = table_lines(rows, header=False)
-                        open_block.parts += block.parts if rows else []
-                        continue
                 else:
-                    lines = code_text(content) if kind == "code" else [line.text for line in content]
-                    if kind == "item":
-                        lines[0] = without_marker(lines[0])
-                    part = Part(number, frame.share(_around(content)), lines)
-                    block = Block(kind, [part], level, marker, content[0].style.size)
-                    if not position and (open_block := _open(blocks, block, body)) is not None:
-                        open_block.parts.append(part)
-                        continue
-                blocks.append(block)
+                    block = _block(kind, content, level, marker, frame, number)
+                if not (first and blocks and _continued(blocks, block, content, body)):
+                    blocks.append(block)
+                first = False
     return blocks
+
+
+def _block(kind: Kind, lines: list[Line], level: int, marker: str, frame: Frame, page: int) -> Block:
+    edges: tuple[float, ...] = ()
+    if kind == "code":
+        edges = code_grid(lines)
+        texts = code_text(lines, edges)
+    else:
+        texts = [line.text for line in lines]
+        if kind == "item":
+            texts[0] = without_marker(texts[0])
+    part = Part(page, frame.share(_around(lines)), texts)
+    return Block(kind, [part], level, marker, lines[0].style.size, edges)
+
+
+def _continued(blocks: list[Block], block: Block, content: list[Line] | Table, body: Body) -> bool:
+    """Whether a column's first block went to the end of an earlier one, which it continues."""
+    last, part = blocks[-1], block.parts[0]
+    if isinstance(content, Table):
+        if not _goes_on_below(last, block):
+            return False
+        rows = content.rows[tuple(content.rows[0]) == last.header :]
+        part.lines = table_lines(rows, header=False)
+        last.parts += block.parts if rows else []
+        return True
+    if block.kind == "code":
+        below = last.kind == "code" and last.parts[-1].page + 1 == part.page
+        if not below or block.edges[0] < last.edges[0] - 1:
+            return False
+        part.lines = code_text(content, last.edges)
+        last.parts.append(part)
+        return True
+    earlier = _open(blocks, block, body)
+    if earlier is not None:
+        earlier.parts.append(part)
+    return earlier is not None
 
 
 def _around(lines: Sequence[Line]) -> Box:

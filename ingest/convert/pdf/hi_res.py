@@ -15,7 +15,8 @@ from typing import Any
 from lxml import etree, html
 
 from configs.errors import InputError
-from ingest.convert.pdf.blocks import Block, Kind, Part, without_marker
+from ingest.convert.pdf.blocks import Block, Kind, Part
+from ingest.convert.pdf.markers import without_marker
 from ingest.convert.pdf.pieces import Box
 from ingest.convert.pdf.writer import Hyphens, Writer, table_lines
 from retrieve.schema import Region

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.convert.pdf.blocks import BULLET, ENUMERATOR
 from ingest.convert.pdf.columns import flows_of
 from ingest.convert.pdf.headings import Flow
 from ingest.convert.pdf.lines import Line, line_of
@@ -74,8 +72,7 @@ def _plain_flow(text: str) -> Flow:
     return [Line(line, 0, 30.0 * n, 1, 30.0 * n + 10, Style(10)) for n, line in enumerate(lines)]
 
 
-def _flow(rows: Sequence[list[Piece]], frame: Frame) -> Flow:
-    rows = [_with_marker(row) for row in rows]
+def _flow(rows: list[list[Piece]], frame: Frame) -> Flow:
     flow: Flow = []
     start = 0
     for first, last, table in [*aligned_tables(rows, frame.rulings.across), (len(rows), len(rows), None)]:
@@ -87,18 +84,3 @@ def _flow(rows: Sequence[list[Piece]], frame: Frame) -> Flow:
             flow.append(table)
         start = last
     return flow
-
-
-def _with_marker(row: list[Piece]) -> list[Piece]:
-    """A list's bullet or number that stands far before its text belongs to it."""
-    if len(row) < 2 or row[0].filler or row[1].filler or len(row[0].text) > 6:
-        return row
-    probe = row[0].text + " x"
-    matches = (pattern.match(probe) for pattern in (BULLET, ENUMERATOR))
-    if not any(match is not None and match.end() == len(probe) - 1 for match in matches):
-        return row
-    first, second = row[0], row[1]
-    text = f"{first.text} {second.text}"
-    y0, y1 = min(first.y0, second.y0), max(first.y1, second.y1)
-    joined = Piece(text, first.x0, y0, second.x1, y1, second.style, second.link)
-    return [joined, *row[2:]]
