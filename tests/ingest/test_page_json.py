@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.schema import Metadata
-from tests.ingest.pages import FIELDS, found, read, script
+from tests.ingest.page_facts import FIELDS, found, read, script
 
 
 def graph(*nodes: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from retrieve.schema import Metadata
-from tests.ingest.pages import FIELDS, found, meta, read, script
+from tests.ingest.page_facts import FIELDS, found, meta, read, script
 
 ARTICLE = {
     "@context": "https://schema.org",
@@ -232,3 +232,13 @@ def test_addresses_are_absolute(head: str, url: str | None) -> None:
 )
 def test_languages_are_primary_subtags(page: str, language: str | None) -> None:
     assert read(html=f"{page}<body><p>Text</p></body></html>")[0].get("language") == language
+
+
+def test_a_title_that_is_repeated_as_a_keyword_is_no_tag() -> None:
+    assert "tags" not in found('<title>Fog at sea</title><meta name="keywords" content="Fog at sea">')
+
+
+def test_the_heading_of_the_text_goes_before_that_of_the_book() -> None:
+    body = "<h1 class='menu-title'>The Book of Fog</h1><main><h1>Naming</h1></main>"
+    metadata = found("<title>Naming - The Book of Fog</title>", body)
+    assert metadata == {"title": "Naming", "site": "The Book of Fog"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest.convert.page_metadata.names import names
 from ingest.convert.page_metadata.texts import date_in_address, is_placeholder, line, moment, tags
 from ingest.convert.page_metadata.titles import shortened, site_in_title, without_site
-from tests.ingest.pages import found, read, script
+from tests.ingest.page_facts import found, read, script
 
 ADA, EMIL = "Ada Byron", "Emil Noack"
 
@@ -53,6 +53,8 @@ ADA, EMIL = "Ada Byron", "Emil Noack"
         ("admin", []),
         ("By", []),
         ("Published May 22, 2026", []),
+        ("Aug 2022", []),
+        ("v1.11.1", []),
         ("{{author}}", []),
         (". .", []),
         ("x" * 500, []),
@@ -173,6 +175,12 @@ def test_dates_of_addresses(address: str | None, expected: datetime | None) -> N
         ("<h1>Fog</h1><p>Ada Byron on March 5, 2024</p>", (ADA, 5, None)),
         ("<h1>Fog</h1><p>Updated March 9, 2024</p><p>March 5, 2024</p>", (None, 5, 9)),
         ("<h1>Fog</h1><table><tr><td>by ada_b on March 5, 2024</td></tr></table>", ("ada_b", 5, None)),
+        ("<h1>Fog</h1><p>384 points by ada_b 5 hours ago | hide</p>", ("ada_b", None, None)),
+        ("<h1>Fog</h1><p>Ships are sorted by name</p><p>March 5, 2024</p>", (None, 5, None)),
+        ("<h1>Fog</h1><p>March 5, 2024</p><i>Last updated on <b><time datetime=2024-03-09>x</time></b></i>",
+         (None, 5, 9)),
+        ("<h1>Fog</h1><div class=footer>Last updated on Mar 09, 2024. Created by a tool.</div>",
+         (None, None, 9)),
         ("<h1>Fog</h1><p>By then the ships were late</p><p>On March 5, 2024 the harbour was closed at last "
          "for all ships of the line</p>", (None, None, None)),
         ("<h1>Fog</h1><table><tr><th>Version</th></tr><tr><td>March 5, 2024</td></tr></table>",

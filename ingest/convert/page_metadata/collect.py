@@ -9,6 +9,7 @@ from typing import Any
 from lxml import html
 
 from ingest.convert.page_metadata import markup, texts, titles
+from ingest.convert.page_metadata.changes import last_change
 from ingest.convert.page_metadata.header import Header
 from ingest.convert.page_metadata.htmldate import dated_elsewhere
 from ingest.convert.page_metadata.json_ld import nodes_of
@@ -119,7 +120,9 @@ class _Page:
 
     def updated(self) -> tuple[Any, str]:
         found, origin = self._moment("updated")
-        return (found, origin) if found else (self._header.updated(self._tag), "text")
+        if found is None:
+            found, origin = self._header.updated(self._tag), "text"
+        return (found, origin) if found else (last_change(self._tree, self._tag), "text")
 
     def site(self) -> tuple[Any, str]:
         found, origin = self._first("site", lambda values: _any(_plain(values)))
@@ -132,13 +135,15 @@ class _Page:
         return self._first("url", lambda values: _any(texts.address(value, self._base) for value in values))
 
     def tags(self) -> tuple[Any, str]:
+        title = texts.letters(self._title_element)  # some programs repeat it as the only keyword
         for origin in _ORDER:
-            if found := texts.tags(v for values in self._found.get(("tags", origin), []) for v in values):
+            stated = texts.tags(v for values in self._found.get(("tags", origin), []) for v in values)
+            if found := [tag for tag in stated if texts.letters(tag) != title]:
                 return found, origin
         return None, ""
 
     def description(self) -> tuple[Any, str]:
-        return self._first("description", lambda values: _any(_plain(values, 2 * texts.LONGEST)))
+        return self._first("description", lambda values: _any(_plain(values)))
 
     def _statements(self) -> Iterator[_Statement]:
         for origin, field, values in meta_tags(self._tree):

@@ -25,7 +25,11 @@ _WROTE = re.compile(
 _CAPITAL = r"[^\W\d_a-zà-þ][\w'’.-]*"
 _NAME = re.compile(rf"{_CAPITAL}(?:\s+(?:{_CAPITAL}|de|da|di|van|von|der|den|la|le|bin|al)){{0,4}}")
 _FULL_NAME = re.compile(rf"By\s+({_CAPITAL}\s+(?:{_CAPITAL}\s+){{0,2}}{_CAPITAL})")
-_USER = re.compile(r"(?:^|\s)by\s+([\w.-]{2,39})\s*(?:(?:on\s*)?$|[|·(]|\d+\s+\w+\s+ago)")
+_USER = re.compile(
+    r"(?:\d+\s+points?\s+)?(?:(?:posted|submitted|asked|opened|started|written)\s+)?by\s+([\w.-]{2,39})"
+    r"\s*(?:(?:on\s*)?$|[|·(]|\d+\s+\w+\s+ago)",
+    re.IGNORECASE,
+)
 _SIGNED = re.compile(r"(\S.{1,58}?)\s+(?:on|am|le|el)\s*$", re.IGNORECASE)
 _UPDATED = re.compile(
     r"\b(?:updated|modified|edited|revised|aktualisiert|actualizado|mis à jour)\b", re.IGNORECASE
@@ -120,5 +124,5 @@ def _signature(text: str) -> list[str]:
     found = names(candidates)
     if found and all(_NAME.fullmatch(name) for name in found):
         return found
-    match = _USER.search(text)
+    match = _USER.match(text)
     return names([match[1]]) if match else []

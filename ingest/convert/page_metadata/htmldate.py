@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from lxml import html
 
+from ingest.convert.page_metadata.changes import notes_of_changes
 from ingest.convert.page_metadata.header import is_dateline
 from ingest.convert.page_metadata.markup import text_of
 from ingest.convert.page_metadata.places import holds_data
@@ -31,6 +32,9 @@ def dated_elsewhere(tree: html.HtmlElement, language: str | None) -> datetime | 
     from htmldate import find_date
 
     pruned = deepcopy(tree)
+    for element in [*notes_of_changes(pruned)]:
+        if element.getparent() is not None:
+            element.drop_tree()
     for element in pruned.xpath(_NOT_ABOUT_THE_PAGE):
         if not _may_date_the_page(element, language):
             element.drop_tree()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal
 
 from lxml import html
@@ -16,7 +16,7 @@ Kind = Literal["main", "heading", "text"]
 """Of a line: the page's own heading, another one, or anything else."""
 
 _MAX_ELEMENTS = 50_000
-_MAX_HEADINGS = 50
+_MAX_HEADINGS, _MAX_ANCESTORS = 50, 40
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 _INLINE = {
     "a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "dfn", "em", "font", "i", "img", "kbd", "label",
@@ -33,10 +33,19 @@ def main_heading(tree: html.HtmlElement, title: str) -> html.HtmlElement | None:
     """The heading that the page's title repeats, else the first of the highest level."""
     wanted = letters(title)
     found = [(element, letters(line(text_of(element)))) for element in _headings(tree)]
-    for element, text in found:
-        if len(text) > 3 and (text in wanted or (wanted and wanted in text)):
-            return element
-    return next((element for element, text in found if text and element.tag == "h1"), None)
+    named = [
+        element for element, text in found if len(text) > 3 and (text in wanted or wanted in text) and wanted
+    ]
+    # The head of every page of a book or site may say its name, as titles do.
+    return next(
+        chain(filter(_is_in_content, named), named, (e for e, text in found if text and e.tag == "h1")), None
+    )
+
+
+def _is_in_content(element: html.HtmlElement) -> bool:
+    return any(
+        parent.tag in ("main", "article") for parent in islice(element.iterancestors(), _MAX_ANCESTORS)
+    )
 
 
 def _headings(tree: html.HtmlElement) -> Iterator[html.HtmlElement]:

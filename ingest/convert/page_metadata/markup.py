@@ -10,7 +10,7 @@ from lxml import etree, html
 
 from ingest.convert.page_metadata.names import names
 from ingest.convert.page_metadata.places import Places
-from ingest.convert.page_metadata.texts import line
+from ingest.convert.page_metadata.texts import NOTE_OF_CHANGE, line
 
 _MAX_ELEMENTS = 50_000
 _MAX_PROPERTIES, _MAX_HINTED = 1_000, 300
@@ -99,9 +99,17 @@ def _hinted(tree: html.HtmlElement) -> Iterator[tuple[html.HtmlElement, str, str
 def _hints(element: html.HtmlElement) -> str:
     """What an element's attributes say of what it holds."""
     hints = f"{element.get('class', '')} {element.get('id', '')}"[:500]
-    if element.tag == "time" and not _MARKED["updated"].search(hints):
-        hints += " published"
+    if element.tag == "time":
+        hints += " updated" if _is_of_a_change(element) else " published"
     return hints + " author" if "author" in element.get("rel", "")[:200].lower().split() else hints
+
+
+def _is_of_a_change(element: html.HtmlElement) -> bool:
+    """Whether words right before a time say that it is the page's last change."""
+    around = [parent.text or "" for parent in islice(element.iterancestors(), 2)]
+    before = element.getprevious()
+    texts = [*around, "" if before is None else f"{before.text or ''} {before.tail or ''}"]
+    return any(NOTE_OF_CHANGE.search(text[-_LONGEST_BYLINE:]) for text in texts)
 
 
 def _names_in(element: html.HtmlElement) -> str:

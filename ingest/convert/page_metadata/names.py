@@ -44,6 +44,8 @@ _NOBODY = {
     "sysadmin", "website", "unknown author", "no author", "about the author", "view all posts",
 }  # fmt: skip
 _DANGLING = re.compile(r"\s+(?:on|at|am|le|el|in)\s*$", re.IGNORECASE)
+_NUMBERED = re.compile(r"\b(?:19|20)\d\d\b|\d\.\d")
+"""A year or a version is in no name."""
 _SUFFIX = re.compile(r"(?:Jr|Sr|II|III|IV|Esq)\.?", re.IGNORECASE)
 
 
@@ -112,6 +114,11 @@ def _name(text: str) -> str:
         name += "."
     if "(" in name and ")" not in name:
         name = name.partition("(")[0].strip()
-    if len(name) > _LONGEST_NAME or is_placeholder(name) or name.casefold() in _NOBODY:
+    if (
+        len(name) > _LONGEST_NAME
+        or is_placeholder(name)
+        or name.casefold() in _NOBODY
+        or _NUMBERED.search(name)
+    ):
         return ""
     return name if sum(map(str.isalpha, name)) > 1 or (len(name) == 1 and name.isalpha()) else ""

@@ -16,10 +16,16 @@ from ingest.fields.dates import moment_of_number, read_moment
 from ingest.fields.spelling import Spelling, UnfitError
 
 LONGEST = 500
-"""Characters of a title or name; a description may have twice as many."""
+"""Characters of a title, a name or a description."""
 LONGEST_URL = 2000
 MAX_TAGS = 100
 _LONGEST_TAG = 100
+NOTE_OF_CHANGE = re.compile(
+    r"\b(?:updated|modified|revised)\s*:|\b(?:last\s+(?:updated?|modified|edited|changed|revised|reviewed)"
+    r"|zuletzt\s+(?:geändert|aktualisiert|bearbeitet)|dernière\s+(?:mise\s+à\s+jour|modification)"
+    r"|última\s+(?:actualización|modificación|atualização)|ultim[ao]\s+(?:modifica|aggiornamento))\b",
+    re.IGNORECASE,
+)
 _TAG = re.compile(
     r"</?(?:em|i|b|strong|span|su[bp]|br|a|p|code|mark|q|small|u|cite|font|wbr)(?:\s[^<>]{0,300})?/?>",
     re.IGNORECASE,
