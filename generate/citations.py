@@ -7,12 +7,12 @@ sentence supports it, and a supported sentence gets its marker whether the model
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from generate.provenance import Quote, Tracer
-from retrieve.schema import Passage
+from retrieve.schema import Copy, Passage
 
 MARKERS_A_SENTENCE = 3
 WORDS_OF_A_REPEAT = 4
@@ -24,6 +24,15 @@ _UNFINISHED = re.compile(r"(?:\s*\[[\d,\s]*|\s+)$")
 # A line break within a paragraph is a space; before a list item, a table or an empty line it ends things.
 _SENTENCE_END = re.compile(r"""[.!?][\"'”’)\]*`]*(?=\s)|(?=\n[ \t]*(?:\n|[-*+|#>]|\d{1,3}[.)]|```))""")
 _WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a quote stands: ``body[start:end]`` of the document's converted body."""
+
+    document: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -40,10 +49,16 @@ class Citation:
     end: int
     page: int | None = None
     """Of the original file, where it has pages: the one on which the quote begins."""
+    also_in: tuple[Place, ...] = ()
+    """Where else the quote stands to the letter, in documents that say the same around it."""
 
     def to_json(self) -> dict[str, Any]:
         """The form that ``--json`` prints; without what is not known."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        return {
+            key: value
+            for key, value in asdict(self).items()
+            if value is not None and (value or key != "also_in")
+        }
 
 
 class Annotator:
@@ -137,19 +152,31 @@ class Annotator:
 
     def _cite(self, quote: Quote) -> Citation:
         passage = self._passages[quote.passage]
+        words = passage.text[quote.start : quote.end]
         citation = Citation(
             marker=quote.passage + 1,
             passage_id=passage.id,
             document=passage.document,
             section=passage.section,
-            quote=passage.text[quote.start : quote.end],
+            quote=words,
             start=passage.start + quote.start,
             end=passage.start + quote.end,
             page=passage.page_at(passage.start + quote.start),
+            also_in=tuple(_places(words, passage.copies)),
         )
         if citation not in self.citations:
             self.citations.append(citation)
         return citation
+
+
+def _places(words: str, copies: Sequence[Copy]) -> Iterator[Place]:
+    """The first place of these words in each document."""
+    seen: set[str] = set()
+    for copy in copies:
+        at = copy.text.find(words)
+        if at >= 0 and copy.document not in seen:
+            seen.add(copy.document)
+            yield Place(copy.document, copy.start + at, copy.start + at + len(words))
 
 
 def _claims(raw: str) -> frozenset[int]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from retrieve.copies import joined_keys
 from retrieve.filters import Filter, MatchAny, MatchValue
 from retrieve.schema import RESERVED, Passage
 
@@ -20,7 +21,7 @@ REACH = 3
 SHARE = 0.5
 """What a chunk is worth at least, of the one beside it; measured on span_qa."""
 
-OPTIONAL = ("parent", "header", "page", "regions")
+OPTIONAL = ("parent", "header", "page", "regions", "copies")
 """What a chunk's payload has only where there is something to say."""
 
 _SENTENCE_END = re.compile(r"""[.!?…]["'”’)\]*_`]*(?=\s)|[。！？](?!\Z)""")
@@ -188,6 +189,7 @@ def _union(left: Passage, right: Passage, ranks: Mapping[str, int]) -> Passage |
         "header": left.header,
         "page": left.ours.get("page", right.ours.get("page")),
         "regions": _pages(left, right),
+        "copies": joined_keys(left.ours, right.ours),
     }
     ours = {**best.ours, **shared}
     return replace(

@@ -9,11 +9,13 @@ and holds for neighbours as for what was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from configs.settings import Settings
+from retrieve.copies import MOST, beyond, copies_of, crowding, distinct, with_copies
 from retrieve.embed import Embedder, load_tokenizer
 from retrieve.evidence import DEPTH
 from retrieve.expand import Room, grown, in_context, missing_neighbours, passage_from
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 GROWING = 20
 """The best passages, whose neighbours are read."""
+LOOKS_BEYOND = 3
+"""How often a search that finds little but copies of the same texts is made again without them."""
 
 
 class Searcher:
@@ -56,15 +60,26 @@ class Searcher:
             return []
         if info.embedder != self._embedder.name:
             raise other_embedder(info.embedder, self._embedder.name)
-        vector = self._embedder.embed_query(query)
         # Room for what the removal of duplicates takes away.
         prefetch = max(self._settings.prefetch, 2 * max(top_k, DEPTH) + 5)
-        found = self._store.search(
-            SearchRequest(query, vector, 2 * prefetch, prefetch, where, self._fusion, self._embedder.name)
-        )
-        near = in_context(found, self._settings.neighbour_weight)
+        found = self._ranked(query, where, prefetch)
+        kept, crowd = distinct(found), set[int]()
+        for _ in range(LOOKS_BEYOND):
+            more = crowding(found) - crowd
+            if not more or len(found) < prefetch or 2 * len(kept) > len(found):
+                break
+            crowd |= more
+            found = self._ranked(query, all_of(where, beyond(crowd, kept)), prefetch)
+            kept = distinct(found)
+        return kept
+
+    def _ranked(self, query: str, where: Filter | None, prefetch: int) -> list[Passage]:
+        """What one search finds, in its order."""
+        vector, name = self._embedder.embed_query(query), self._embedder.name
+        request = SearchRequest(query, vector, 2 * prefetch, prefetch, where, self._fusion, name)
+        near = in_context(self._store.search(request), self._settings.neighbour_weight)
         # Scores tie often, and engines break ties at random: the same question, the same passages.
-        return distinct(sorted(near, key=lambda passage: (-passage.score, -passage.relevance, passage.id)))
+        return sorted(near, key=lambda passage: (-passage.score, -passage.relevance, passage.id))
 
     def choose(self, query: str, found: Sequence[Passage], where: Filter | None, top_k: int) -> list[Passage]:
         """At most ``top_k`` passages of those found, in their final order: reranked, diverse, grown.
@@ -79,7 +94,8 @@ class Searcher:
                 return []
         if settings.mmr is not None:
             best = diversified(best, settings.mmr, max(top_k, GROWING))
-        return self._expanded(best, where, top_k) if settings.expand_tokens else best[:top_k]
+        chosen = self._expanded(best, where, top_k) if settings.expand_tokens else best[:top_k]
+        return self._with_copies(chosen, where)
 
     def _expanded(self, best: Sequence[Passage], where: Filter | None, top_k: int) -> list[Passage]:
         beside = missing_neighbours(best[:GROWING], best)
@@ -87,31 +103,16 @@ class Searcher:
         room = Room(top_k, self._settings.expand_tokens)
         return grown(best, map(passage_from, read), room, self._tokens)
 
+    def _with_copies(self, chosen: list[Passage], where: Filter | None) -> list[Passage]:
+        """The passages with where else their text stands, under the same filter."""
+        same = copies_of(chosen)
+        if same is None:
+            return chosen
+        return with_copies(chosen, map(passage_from, islice(self._store.scroll(all_of(where, same)), MOST)))
+
     def _tokens(self, passage: Passage) -> int:
         return len(self._tokenizer.encode(passage.text, add_special_tokens=False).ids)
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return load_tokenizer(self._all)
-
-
-def distinct(passages: Iterable[Passage]) -> list[Passage]:
-    """Passages without those that repeat a better one: the same text, or half of it from the same place."""
-    texts: set[str] = set()
-    places: dict[str, list[tuple[int, int]]] = {}
-    kept: list[Passage] = []
-    for passage in passages:
-        others = places.setdefault(passage.ours["document_id"], [])
-        start, end = here = (passage.start, passage.end)
-        # Most places of a document lie apart, and there may be a hundred.
-        near = [other for other in others if start < other[1] and other[0] < end]
-        if passage.text not in texts and not any(_repeats(here, other) for other in near):
-            kept.append(passage)
-            texts.add(passage.text)
-            others.append(here)
-    return kept
-
-
-def _repeats(here: tuple[int, int], other: tuple[int, int]) -> bool:
-    shared = min(here[1], other[1]) - max(here[0], other[0])
-    return shared > 0 and 2 * shared >= min(here[1] - here[0], other[1] - other[0])

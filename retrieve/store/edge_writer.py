@@ -173,6 +173,8 @@ class EdgeWriter:
             if self._base is not None:
                 known = self._published.fields
                 changed = {name: kind for name, kind in self._fields.items() if known.get(name) != kind}
+                with shards.edge_errors("looking at its fields"):
+                    changed |= shards.unindexed(self._shard, RESERVED_FIELDS)  # an older Draftline had fewer
                 self._create_indexes(self._shard, changed)
         return self._shard
 

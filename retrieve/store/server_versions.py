@@ -80,6 +80,8 @@ class Version:
     manifest: Manifest
     build: str
     """What is being built in it and by whom; empty once it was published."""
+    unindexed: frozenset[str] = frozenset()
+    """Fields of ours that have no index: an older Draftline made it, which did not have them."""
 
 
 class Versions:
@@ -199,7 +201,8 @@ def version_of(info: models.CollectionInfo, name: str) -> Version:
         raise StoreError(
             f"the metadata of the collection {name!r} is damaged ({reason}); delete it and ingest again"
         ) from error
-    return Version(manifest.shard or name, manifest, str(metadata.get(BUILD) or ""))
+    unindexed = frozenset(name for name in RESERVED_FIELDS if field_path(name) not in info.payload_schema)
+    return Version(manifest.shard or name, manifest, str(metadata.get(BUILD) or ""), unindexed)
 
 
 def _schema(field: str, kind: FieldType) -> Any:

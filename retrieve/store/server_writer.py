@@ -61,7 +61,9 @@ class ServerWriter:
         """Whether we write into a version that nobody sees yet."""
         self._target = None if self._hidden or published is None else published.name
         known: Mapping[str, FieldType] = {} if self._hidden else state.fields
-        self._indexed = {} if self._hidden else {**known, **RESERVED_FIELDS}
+        lacking = published.unindexed if published else frozenset[str]()
+        ours = {name: kind for name, kind in RESERVED_FIELDS.items() if name not in lacking}
+        self._indexed = {} if self._hidden else {**known, **ours}
         self._fields = {**known, **fields}
         self._bm25 = Bm25()
         self._resumed = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from generate.citations import Annotator
 from generate.prompt import PassageTokens
 from generate.provenance import Evidence, Tracer
-from retrieve.schema import Passage
+from retrieve.schema import Copy, Passage
 
 LOCK = "Only one process writes to a store at a time. A second ingest waits for ten seconds."
 READ = "Readers never wait for a writer and see the last commit.\n\n- Stop the writer with Ctrl-C.\n"
@@ -69,6 +70,22 @@ def test_a_quoted_sentence_gets_its_marker() -> None:
     assert (citation.start, citation.end) == (100, 145)
     assert citation.to_json()["quote"] == citation.quote == LOCK[:45]
     assert "page" not in citation.to_json()
+
+
+def test_a_quote_that_other_documents_hold_to_the_letter_names_their_places() -> None:
+    copies = (
+        Copy("a.md", 40, LOCK),
+        Copy("b.md", 7, f"Also: {LOCK}"),
+        Copy("b.md", 900, LOCK),
+        Copy("c.md", 0, LOCK.replace("process", "program")),
+    )
+    answer = annotate(LOCK, passages=[replace(passage(LOCK, 1), copies=copies)])
+    first, second = (citation.to_json()["also_in"] for citation in answer.citations)
+    assert first == (
+        {"document": "a.md", "start": 40, "end": 85},
+        {"document": "b.md", "start": 13, "end": 58},
+    )
+    assert [place["document"] for place in second] == ["a.md", "b.md", "c.md"]
 
 
 def test_a_quote_of_a_file_with_pages_names_the_one_it_begins_on() -> None:

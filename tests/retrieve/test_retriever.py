@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from configs.errors import InputError, ModelError, StoreError
 from configs.settings import Settings, load_settings
+from retrieve.copies import distinct
 from retrieve.embed import Embedder, load_embedder, load_tokenizer, max_tokens
 from retrieve.filters import Filter, MatchValue
 from retrieve.retriever import Retriever, open_retriever
 from retrieve.schema import Chunk, Document, Passage
-from retrieve.search import distinct
 from retrieve.store import open_store
 from retrieve.store.base import SearchRequest, Store
 from retrieve.store.edge import EdgeStore
