@@ -32,7 +32,7 @@ SPOKEN_BY = (
 
 MIN_WORDS, MIN_LETTERS = 20, 80
 """Of a text whose language is detected."""
-SAMPLE = 3000
+SAMPLE = 1500
 """Characters that are looked at."""
 SURE = 0.9
 

@@ -115,7 +115,7 @@ def test_notes_and_fields_are_bounded() -> None:
 
 
 def test_the_rest_of_a_conversion_stays() -> None:
-    converted = Converted("body", {"a": 1}, ("note",), {"a": "x"})
+    converted = Converted("body", {"a": 1}, ("note",), {"a": "x", "body": "reader-lm"})
     assert resolve(converted) == converted
 
 
