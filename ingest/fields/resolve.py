@@ -63,8 +63,6 @@ class Resolver:
         for name in candidates:
             if name != "language":
                 self._settle(name, candidates, spelling, metadata, origins, notes)
-        # What is said of something else than a field: who made the body.
-        about = {name: of for name, of in converted.origins.items() if name not in converted.metadata}
         own = [self._called.get(name, name) for name in converted.metadata]
         kept = [name for name in dict.fromkeys((*own, *metadata)) if name in metadata]
         if len(kept) > MAX_FIELDS:
