@@ -4,7 +4,8 @@
 
 DIR of --data holds ``html/*.html`` and ``expected/*.md`` (the layout of defuddle's fixtures); the markdown
 is scored by edit similarity and ROUGE-L. DIR of --articles holds a folder a page with ``source.html`` and
-``expected.html`` (the layout of Readability's test pages); the words of the body are scored by F1.
+``expected.html`` (the layout of Readability's test pages); the words of the body are scored by F1. Of both
+the metadata are scored as well, as benchmarks/html/metadata_scores.py says.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from benchmarks.html import scores
+from benchmarks.html import metadata_scores, scores
 from benchmarks.html.data import Page, articles, markdown_pages
 from benchmarks.html.systems import SYSTEMS, Convert, versions
 
@@ -41,6 +42,7 @@ def main() -> int:
         if part in result:
             print(f"\n{part} ({len(result[part]['pages'])} pages)")
             print(_table(result[part]))
+    result["metadata"] = metadata_scores.run(args.data, args.articles, systems)
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0

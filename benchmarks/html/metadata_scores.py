@@ -112,17 +112,32 @@ def measure(pages: Iterable[Page], systems: Mapping[str, Find]) -> dict[str, dic
 
 
 def show(result: Mapping[str, Mapping[str, Mapping[str, Counts]]], title: str) -> None:
-    """Tables of the share of right values, with false findings in brackets."""
+    """Tables of the share of right values; below it that over all pages, where none may be right as well."""
     for half, systems in result.items():
-        table = Table("system", *FIELDS, title=f"{title}, {half}")
+        table = Table("system", *FIELDS, title=f"metadata of {title}, {half}")
         for name, fields in systems.items():
             table.add_row(name, *(_cell(fields[field]) if field in fields else "" for field in FIELDS))
-        Console(width=110).print(table)
+        Console(width=120).print(table)
 
 
 def _cell(counts: Counts) -> str:
     share = f"{counts['right'] / counts['pages']:.3f}" if counts["pages"] else "-"
-    return f"{share} of {counts['pages']} ({counts['false']}/{counts['empty']})"
+    both = counts["right"] + counts["empty"] - counts["false"]
+    overall = both / (counts["pages"] + counts["empty"])
+    return f"{share} of {counts['pages']}\n{overall:.3f} ({counts['false']} false)"
+
+
+def run(data: Path | None, article_pages: Path | None, names: Iterable[str]) -> dict[str, Any]:
+    """Measure and show both sets, as far as they are given."""
+    systems = {name: SYSTEMS[name]() for name in names}
+    sets = {
+        "markdown": markdown_pages(data) if data else [],
+        "articles": articles(article_pages) if article_pages else [],
+    }
+    results = {name: measure(pages, systems) for name, pages in sets.items() if pages}
+    for name, result in results.items():
+        show(result, name)
+    return results
 
 
 def main() -> None:
@@ -136,14 +151,7 @@ def main() -> None:
     parser.add_argument("--systems", default=",".join(SYSTEMS), metavar="NAMES", help="default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there")
     args = parser.parse_args()
-    systems = {name: SYSTEMS[name]() for name in args.systems.split(",")}
-    sets = {
-        "markdown": markdown_pages(args.data) if args.data else [],
-        "articles": articles(args.articles) if args.articles else [],
-    }
-    results = {name: measure(pages, systems) for name, pages in sets.items() if pages}
-    for name, result in results.items():
-        show(result, name)
+    results = run(args.data, args.articles, args.systems.split(","))
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
