@@ -70,6 +70,8 @@ class LabelRule(Section):
 def _not_reserved(name: str) -> str:
     if name == "_dl" or name.startswith("_dl."):
         raise ValueError("names that begin with _dl are Draftline's own")
+    if name != " ".join(name.split()):
+        raise ValueError("a name has single spaces, inside it")
     return name
 
 
@@ -107,6 +109,14 @@ class FieldSettings(Section):
     also: list[str] = []
     values: list[str] = []
     model: str | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> FieldSettings:
+        if self.unit is not None and (self.values or self.type not in (None, "integer", "float")):
+            raise ValueError("a unit is for integers and floats")
+        if self.values and self.type not in (None, "keyword"):
+            raise ValueError("values are for keywords")
+        return self
 
 
 class FieldRule(Section):

@@ -124,8 +124,11 @@ def test_a_rule_that_cannot_be_is_an_error_of_the_settings(rule: str, words: str
 def test_a_field_that_cannot_be_is_an_error_of_the_settings() -> None:
     for fields, words in (
         ("{_dl.x: {}}", "draftline's own"),
+        ("{' x': {}}", "single spaces"),
         ("{x: {type: date}}", "type"),
         ("{x: {typ: 1}}", "typ"),
+        ("{x: {type: bool, unit: km}}", "a unit is for"),
+        ("{x: {type: float, values: [a]}}", "values are for"),
     ):
         with pytest.raises(SettingsError, match=words):
             load_settings(None, [f"ingest.fields={fields}"])
