@@ -1,36 +1,32 @@
-"""Small pages and what is read from them."""
+"""A page around some content, and its conversion."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from functools import cache
 
-from ingest.convert.page import read_page
-from ingest.convert.page_metadata import page_metadata
-from retrieve.schema import Metadata
+from configs.settings import load_settings
+from ingest.convert.base import Converter, load_converter
 
-FIELDS = {"title", "author", "date", "updated", "site", "language", "url", "tags", "description"}
-TEXT = "Words of the page that go on for a while, so that nobody takes them for a line of the header. " * 3
-
-
-def read(head: str = "", body: str = "", html: str = "") -> tuple[Metadata, dict[str, str]]:
-    page = html or f"<!doctype html><html><head>{head}</head><body>{body}<p>{TEXT}</p></body></html>"
-    tree, _ = read_page(page.encode("utf-8", "replace"))
-    assert tree is not None
-    return page_metadata(tree)
+PROSE = (
+    "The pump moves water from the lower basin to the upper one, and it does so quietly, day and night. "
+    "Nobody who lives next to it, neither man nor bird, has ever complained about the noise that it makes."
+)
 
 
-def found(head: str = "", body: str = "") -> Metadata:
-    return read(head, body)[0]
+def body(content: str, head: str = "") -> str:
+    """The markdown of a page with an article of this content."""
+    page = f"<!doctype html><html><head><title>Pumps</title>{head}</head><body>{content}</body></html>"
+    return _converter().convert(page.encode("utf-8", "surrogatepass"), ".html").body
 
 
-def script(*values: Any) -> str:
-    escaped = (json.dumps(value).replace("</", "<\\/") for value in values)
-    return "".join(f'<script type="application/ld+json">{text}</script>' for text in escaped)
+@cache
+def _converter() -> Converter:
+    return load_converter("html", load_settings().ingest)
 
 
-def meta(**values: str) -> str:
-    return "".join(
-        f'<meta name="{name.replace("__", ":").replace("_", ".")}" content="{value}">'
-        for name, value in values.items()
-    )
+def article(content: str, head: str = "") -> str:
+    """The markdown of content in an article, without the paragraphs around it."""
+    found = body(f"<article><p>{PROSE}</p>{content}<p>{PROSE}</p></article>", head)
+    before, inner, after = found.split(PROSE)
+    assert (before, after) == ("", "\n")
+    return inner.strip("\n")

@@ -168,9 +168,7 @@ def drop_clutter(root: Element) -> None:
         if weight is not None and element is not root and _is_clutter(element, weight):
             drop(element)
     sweep(root)
-    for element in elements(
-        root, "p", "div", "span", "a", "li", *HEADINGS, "strong", "time", "small", "em", "i"
-    ):
+    for element in elements(root, "p", "div", "span", "a", "li", "strong", "time", "small", "em", "i"):
         if element is root or within(element, "pre", "table", "x-callout", "blockquote"):
             continue
         text = text_of(element) if len(element) < 12 else ""

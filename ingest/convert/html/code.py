@@ -10,6 +10,7 @@ from ingest.convert.html.tree import (
     alone,
     class_list,
     drop,
+    drop_all,
     elements,
     make,
     name_words,
@@ -25,6 +26,8 @@ from ingest.convert.html.tree import (
 LANGUAGE = "data-x-language"
 _HOLDERS = frozenset(("cm-content", "monaco-editor", "codemirror-code", "react-code-lines", "ace_text-layer"))
 _RAW = word_set("code-block codeblock code-snippet code-sample codesnippet")
+
+_CODE_TABLES = word_set("highlight highlighttable rouge lntable linenos blob gutter hljs")
 
 
 def settle_code(root: Element) -> None:
@@ -55,6 +58,12 @@ def _promote(root: Element) -> None:
     for holder in root.xpath(".//div[@class] | .//ol[@class]"):
         if _HOLDERS.isdisjoint(class_list(holder)):
             continue
+        drop_all(gutter for gutter in holder.itersiblings() if not NUMBERING.isdisjoint(class_list(gutter)))
+        drop_all(
+            gutter
+            for gutter in holder.itersiblings(preceding=True)
+            if not NUMBERING.isdisjoint(class_list(gutter))
+        )
         for outer in list(holder.iterancestors("pre", "code")):
             outer.tag = "div"
         holder.tag = "pre"
@@ -94,48 +103,27 @@ def _label(block: Element) -> str | None:
 
 def _unnumber(table: Element) -> None:
     """A table that only sets line numbers beside code becomes the code."""
-    cells = table.findall(".//td")[:2000]
-    code = [
-        cell
-        for cell in cells
-        if cell.find(".//pre") is not None
-        or cell.find(".//code") is not None
-        or not {"code", "blob-code"}.isdisjoint(class_list(cell))
-    ]
-    others = [cell for cell in cells if cell not in set(code)] if len(cells) < 2000 else []
-    numbers = [
-        cell
-        for cell in cells
-        if DIGITS.fullmatch(text_of(cell)) or not NUMBERING.isdisjoint(class_list(cell))
-    ]
-    hinted = bool(
-        {"highlight", "highlighttable", "rouge", "lntable", "linenos", "blob", "gutter", "code", "hljs"}
-        & name_words(table)
-    )
-    if (
-        len(code) == 1
-        and cells
-        and len(numbers) == len(cells) - 1
-        and (numbers or hinted)
-        and text_of(code[0])
-    ):
-        block = code[0].find(".//pre")
-        swap(table, block if block is not None else _as(code[0], "pre"))
-    elif (
-        len(cells) == 2 and len(numbers) >= 1 and cells[0] in numbers and cells[1].find(".//pre") is not None
-    ):
-        swap(table, cells[1].find(".//pre"))
-    elif hinted and code and len(numbers) + len(code) >= len(cells) and not others:
-        for cell in numbers:
-            if cell not in code:
-                drop(cell)
-        if not within(table, "pre"):
-            table.tag = "pre"
+    cells = table.findall(".//td")
+    numbers = {cell for cell in cells if _counts_lines(cell)}
+    code = [cell for cell in cells if cell not in numbers]
+    named = not _CODE_TABLES.isdisjoint(name_words(table))
+    if not code or not (numbers or named):
+        return
+    inner = next(code[0].iter("pre", "code"), None)
+    if len(code) == 1 and (inner is not None or named):
+        block = next(code[0].iter("pre"), code[0])
+        if language := language_of(inner if inner is not None else table):
+            block.set("data-lang", language)
+        block.tag = "pre"
+        swap(table, block)
+    elif len(numbers) >= len(code) and all("code" in cell.get("class", "") for cell in code):
+        drop_all(numbers)
+        table.tag = "pre"
 
 
-def _as(element: Element, tag: str) -> Element:
-    element.tag = tag
-    return element
+def _counts_lines(cell: Element) -> bool:
+    text = text_of(cell)
+    return not NUMBERING.isdisjoint(class_list(cell)) or (bool(text) and bool(DIGITS.fullmatch(text)))
 
 
 def _is_block(code: Element) -> bool:

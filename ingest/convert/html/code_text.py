@@ -95,12 +95,13 @@ def _collect(element: Element, pieces: list[str]) -> None:
         pieces.append(element.text)
     children = list(element)
     rows = sum(_is_row(child) for child in children)
+    closed = False
     for child in children:
         row = rows and _is_row(child)
         if row and pieces and not _ends_line(pieces):
             pieces.append("\n")
         if child.tag == "br":
-            pieces.append("\n")
+            pieces.append("" if closed else "\n")
         elif tag_of(child):
             start = len(pieces)
             _collect(child, pieces)
@@ -109,6 +110,7 @@ def _collect(element: Element, pieces: list[str]) -> None:
         tail = child.tail or ""
         if row and rows > 1 and not tail.strip():
             tail = tail.lstrip("\n \t") if "\n" in tail else tail  # the break of the row itself
+        closed = bool(row) and not tail
         if tail:
             pieces.append(tail)
 

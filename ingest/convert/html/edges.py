@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from ingest.convert.html.phrases import ANNOUNCES_OTHERS, SERVICE_LINE, is_meta
 from ingest.convert.html.tree import (
     BLOCKS,
+    GONE,
     HEADINGS,
     Element,
     alone,
@@ -12,6 +16,7 @@ from ingest.convert.html.tree import (
     drop_all,
     elements,
     name_words,
+    start_of,
     sweep,
     tag_of,
     text_of,
@@ -146,25 +151,31 @@ def _trail(lines: list[Element], parts: list[Element]) -> None:
 
 
 def _announced(root: Element) -> None:
-    """From a heading that announces other pages to the next one, where that is short or made of links."""
-    for heading in reversed(elements(root, *HEADINGS)[-6:]):
-        if not ANNOUNCES_OTHERS.fullmatch(text_of(heading)):
+    """Headings that announce other pages, with what is under them where that is short or made of links."""
+    headings = elements(root, *HEADINGS)
+    for place, heading in enumerate(headings):
+        text = start_of(heading, 120)
+        late = place >= len(headings) - 6 and ANNOUNCES_OTHERS.fullmatch(text)
+        if heading.tag == GONE or not (late or SERVICE_LINE.fullmatch(text)):
             continue
         top = heading
         while (parent := top.getparent()) is not None and parent is not root and alone(top):
             top = parent
-        rest = []
-        for part in top.itersiblings():
-            if any(inner.tag <= heading.tag for inner in part.iter(*HEADINGS)):
-                break
-            rest.append(part)
+        rest = list(islice(_under(top, heading.tag), 40))
         letters = sum(len(text_of(part)) for part in rest)
         linked = sum(len(text_of(link)) for part in rest for link in part.iter("a"))
         if any(next(part.iter("x-ref", "pre"), None) is not None for part in rest):
             continue
-        if linked > 0.4 * letters or letters < 150:
-            for part in [top, *rest]:
-                drop(part)
+        if not letters or (late and (linked > 0.4 * letters or letters < 150)):
+            drop_all([top, *rest])
+
+
+def _under(top: Element, level: str) -> Iterator[Element]:
+    """What stands behind a heading up to the next one of its level."""
+    for part in top.itersiblings():
+        if any(inner.tag <= level for inner in part.iter(*HEADINGS)):
+            return
+        yield part
 
 
 def _rules(parts: list[Element]) -> None:

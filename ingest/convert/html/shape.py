@@ -29,14 +29,28 @@ _ANCHOR_CLASSES = word_set(
     "octicon-link heading-link"
 )
 
+_DEEPEST = 24
+
 
 def settle_shape(root: Element) -> None:
+    _flatten(root)
     _anchors(root)
     _captions(root)
     _tasks(root)
     _paragraphs(root)
     _lift_blocks(root)
     sweep(root)
+
+
+def _flatten(root: Element) -> None:
+    """Phrases in phrases beyond what anyone writes are left out; their text stays."""
+    depths: dict[Element, int] = {}
+    deep = []
+    for element in root.iter(*PHRASES):
+        depths[element] = depths.get(element.getparent(), 0) + 1
+        if depths[element] > _DEEPEST:
+            deep.append(element)
+    unwrap(root, (element for element in deep if element.tag not in ("img", "br", "x-math", "x-ref")))
 
 
 def _anchors(root: Element) -> None:
