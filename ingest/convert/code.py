@@ -29,7 +29,7 @@ _DEFINES = re.compile(
     (?P<kind>def|defp|defmodule|defmacro|class|func|function\*?|fn|fun|sub|proc|struct|enum|union|trait|interface
         |impl(?:<[^>]{{0,80}}>)?|module|namespace|object|protocol|extension|actor|record|contract|package\s+body
         |macro_rules!|type)
-    \s+(?:\([^()]{{0,100}}\)\s*)?(?P<name>[\w.:$!?<>]+)""",
+    \s+(?:\([^()]{{0,100}}\)\s*)?(?P<name>[\w.:$!?]+)""",
     re.VERBOSE,
 )
 _SQL = re.compile(
@@ -115,7 +115,7 @@ def _body(lines: list[str], sections: list[tuple[int, int, str]], language: str)
     """The lines with a heading before each section: its first line, level and title."""
     starts = [start for start, _, _ in sections]
     parts = [_fenced(lines[: starts[0] if starts else len(lines)], language)]
-    for (start, level, title), end in zip(sections, [*starts[1:], len(lines)], strict=True):
+    for (start, level, title), end in zip(sections, [*starts, len(lines)][1:], strict=True):
         parts += [heading(level, title), _fenced(lines[start:end], language)]
     return blocks(parts)
 
@@ -130,7 +130,7 @@ def _sections(lines: list[str], language: str) -> Iterator[tuple[int, int, str]]
     found = [one for number, line in enumerate(lines) if (one := _definition(number, line, language))]
     top = min((one.indent for one in found), default=0)
     outer = [one for one in found if one.indent == top]
-    ends = [*(one.line for one in outer[1:]), len(lines)]
+    ends = [*(one.line for one in outer), len(lines)][1:]
     last = 0
     for definition, end in zip(outer, ends, strict=True):
         start = _with_comment(lines, definition.line, last)

@@ -43,7 +43,7 @@ class EpubConverter:
         if missing and missing == len(chapters):
             raise InputError("damaged: the e-book has none of the chapters that it lists")
         metadata, origins = declared(_fields(book), "epub")
-        notes = (f"{missing} chapters are missing or beyond the limit",) if missing else ()
+        notes = (f"chapters that are missing or beyond the limit: {missing}",) if missing else ()
         return Converted(tidy(whole_page(whole)), metadata, notes, origins)
 
 

@@ -77,9 +77,9 @@ def sheet_markdown(grid: Grid) -> tuple[str, list[str]]:
         parts += _group_blocks(group)
     notes = []
     if grid.cut_rows:
-        notes.append(f"{grid.cut_rows} rows beyond the first {len(grid.rows)} are left out")
+        notes.append(f"rows beyond the first {len(grid.rows)} are left out ({grid.cut_rows})")
     if grid.cut_columns:
-        notes.append(f"{grid.cut_columns} columns beyond the first {MAX_COLUMNS} are left out")
+        notes.append(f"columns beyond the first {MAX_COLUMNS} are left out ({grid.cut_columns})")
     return blocks(parts), notes
 
 

@@ -41,7 +41,7 @@ class JsonConverter:
         metadata, dropped = _fields(record)
         writer = _Writer()
         body = writer.record(record) if record else blocks(writer.value(value, 1))
-        notes = [note, f"{dropped} fields are kept in the text only" if dropped else None]
+        notes = [note, f"fields that are kept in the text only: {dropped}" if dropped else None]
         if writer.room <= 0:
             notes.append(f"values beyond the first {MAX_ITEMS} are left out")
         origins = dict.fromkeys(metadata, "json")

@@ -9,7 +9,7 @@ MAX_COLUMNS = 64
 MAX_CELL = 2_000
 """Characters of a table's cell."""
 
-_STARTS_A_BLOCK = re.compile(r"([ ]{0,3})(#{1,6}(?=\s|$)|>|(?:[-+*])(?=\s)|[=-]+\s*$|`{3}|~{3}|\|)")
+_STARTS_A_BLOCK = re.compile(r"([ ]{0,3})(#{1,6}(?=\s|$)|(?:[-+*])(?=\s)|[=-]+\s*$|`{3}|~{3}|\|)")
 _NUMBERED = re.compile(r"(\s{0,3}\d{1,9})([.)])(?=\s)")
 _TICKS = re.compile("`+")
 _SPACE = re.compile(r"\s+")
@@ -20,7 +20,7 @@ def one_line(text: str) -> str:
 
 
 def plain_block(text: str) -> str:
-    """Lines of plain text as markdown that shows them as they are: nothing becomes a heading or a list."""
+    """Lines of plain text as markdown: none becomes a heading or a list; quoted lines stay such."""
     return "\n".join(plain_line(line) for line in text.split("\n"))
 
 

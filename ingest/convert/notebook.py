@@ -29,7 +29,7 @@ class NotebookConverter:
         language = _language(notebook)
         reader = _Reader(language)
         body = tidy(blocks(part for cell in cells[:MAX_CELLS] for part in reader.cell(cell)))
-        notes = [note, f"{reader.pictures} pictures or widgets left out" if reader.pictures else None]
+        notes = [note, f"pictures or widgets left out: {reader.pictures}" if reader.pictures else None]
         if len(cells) > MAX_CELLS:
             notes.append(f"{len(cells) - MAX_CELLS} cells beyond the first {MAX_CELLS} are left out")
         metadata, origins = declared(_fields(notebook, body, language), "notebook")

@@ -129,7 +129,7 @@ def _list(lines: list[str], place: int) -> tuple[str, int]:
             indent = len(match[1].expandtabs(4))
             indents = [*(one for one in indents if one < indent), indent]
             marker = f"{match[2]}." if match[2] else "-"
-            items.append("    " * min(len(indents) - 1, 20) + f"{marker} {_inline(match[3])}")
+            items.append("\t" * min(len(indents) - 1, 20) + f"{marker} {_inline(match[3])}")
         place += 1
     return "\n".join(items), place
 

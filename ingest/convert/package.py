@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
 from functools import lru_cache
@@ -19,6 +20,12 @@ MAX_TREE = 64_000_000
 MAX_RATIO = 200
 RATIO_FROM = 16_000_000
 """Bytes from which on a part's compression is looked at: small ones do no harm."""
+
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError),
+    *(KeyError, IndexError, ValueError, NotImplementedError, RuntimeError, struct.error),
+)
+"""What `zipfile` lets through when an archive is damaged."""
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
@@ -52,7 +59,7 @@ class Package:
         _refuse_others(data, what)
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        except DAMAGE as error:
             raise InputError(f"damaged: cannot be opened as {what}: {_line(error)}") from None
         self._sizes = {info.filename: info.file_size for info in self._zip.infolist()}
         _check(self._zip.infolist(), what)
@@ -91,7 +98,9 @@ class Package:
         Raises:
             InputError: it is missing, damaged or larger than the limit.
         """
-        if self._sizes.get(name, 0) > limit:
+        if name not in self._sizes:
+            raise InputError(f"damaged: it has no part {name[:80]!r}")
+        if self._sizes[name] > limit:
             raise InputError(
                 f"its part {name[:80]!r} has {self._sizes[name] / 1e6:.0f} MB unpacked; "
                 f"at most {limit / 1e6:.0f} MB are read; split it"
@@ -99,16 +108,7 @@ class Package:
         try:
             with self._zip.open(name) as part:
                 return part.read(limit)
-        except KeyError:
-            raise InputError(f"damaged: it has no part {name[:80]!r}") from None
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            OSError,
-            RuntimeError,
-        ) as error:
+        except DAMAGE as error:
             raise InputError(f"damaged: its part {name[:80]!r} cannot be read: {_line(error)}") from None
 
     def stream(self, name: str) -> Any:
@@ -140,15 +140,15 @@ class Package:
         """
         for name in self._sizes:
             if name.endswith((".xml", ".rels")):
-                with self.stream(name) as part:
-                    head = self._head(part)
+                head = self._head(name)
                 if any(doctype in head for doctype in _DOCTYPES):
                     raise InputError(f"its part {name[:80]!r} declares XML entities and is not read")
 
-    def _head(self, part: Any) -> bytes:
+    def _head(self, name: str) -> bytes:
         try:
-            return bytes(part.read(65_536))
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
+            with self._zip.open(name) as part:
+                return part.read(65_536)
+        except DAMAGE:
             return b""  # who needs the part will say that it is damaged
 
 

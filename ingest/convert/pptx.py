@@ -10,6 +10,7 @@ from typing import Any
 from configs.errors import InputError
 from configs.sections import IngestSettings
 from ingest.convert.base import Converted, Region, tidy
+from ingest.convert.build import described_image
 from ingest.convert.markup import blocks, heading, link, list_item, one_line, plain_block, table
 from ingest.convert.package import Package, parse_xml
 from ingest.convert.properties import core_properties, declared
@@ -63,7 +64,7 @@ class _Reader:
         except Exception as error:  # damaged parts come out as whatever they break in it
             why = one_line(str(error))[:200] or type(error).__name__
             raise InputError(f"damaged: cannot be read as a PowerPoint presentation: {why}") from None
-        notes = tuple(f"{count} {what} left out" for what, count in sorted(self.skipped.items()))
+        notes = tuple(f"left out: {what} ({count})" for what, count in sorted(self.skipped.items()))
         return [(number, slide) for number, slide in found if slide[1].strip()], notes
 
     def slide(self, number: int, slide: Any) -> tuple[str, str]:
@@ -107,7 +108,7 @@ class _Reader:
         described = one_line(shape._element.nvPicPr.cNvPr.get("descr") or "")
         if not described:
             return self.skip("pictures without a description")
-        return f"![{described.replace('[', '(').replace(']', ')')}]()"
+        return f"*{described_image(described)}*"
 
 
 def _leaves(shapes: Any, depth: int = 0) -> Iterator[Any]:
@@ -198,7 +199,10 @@ def _runs(paragraph: Any) -> str:
 def _linked(text: str, run: Any, paragraph: Any) -> str:
     click = run.find(f"{_A}rPr/{_A}hlinkClick")
     relation = paragraph.part.rels.get(click.get(f"{_R}id")) if click is not None else None
-    return link(text, relation.target_ref) if relation is not None and relation.is_external else text
+    if relation is None or not relation.is_external:
+        return text
+    before, behind = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    return f"{before}{link(text, relation.target_ref)}{behind}"
 
 
 def _table(grid: Any) -> str:

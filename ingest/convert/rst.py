@@ -82,7 +82,8 @@ def _page(text: str) -> tuple[Any, dict[str, Any]]:
     titled = any(isinstance(node, nodes.title) for node in tree)
     levels = {"initial_header_level": 2 if titled else 1}
     page = lxml.html.document_fromstring(
-        publish_from_doctree(tree, writer="html5", settings_overrides=_SETTINGS | levels)
+        publish_from_doctree(tree, writer="html5", settings_overrides=_SETTINGS | levels),
+        parser=lxml.html.HTMLParser(remove_comments=True, remove_pis=True),
     )
     for literal in page.iter("span"):
         if "literal" in literal.get("class", "").split():

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ingest.convert.html import clean
-from ingest.convert.html.callouts import settle_callouts
-from ingest.convert.html.code import settle_code
-from ingest.convert.html.footnotes import settle_footnotes
-from ingest.convert.html.images import settle_images
+from ingest.convert.html.body import settle
 from ingest.convert.html.links import page_address
 from ingest.convert.html.markdown import Writer, write_notes
-from ingest.convert.html.math import settle_math
-from ingest.convert.html.shape import settle_shape
 
 
 def whole_page(tree: Any) -> str:
@@ -22,15 +16,7 @@ def whole_page(tree: Any) -> str:
     if body is None:
         return ""
     base = page_address(tree)
-    settle_math(body)
-    clean.drop_never_text(body)
-    settle_code(body)
-    notes = settle_footnotes(body)
-    settle_callouts(body)
-    clean.drop_hidden(body)
-    settle_images(body)
-    settle_shape(body)
-    return settled_markdown(body, notes.definitions, base)
+    return settled_markdown(body, settle(body).definitions, base)
 
 
 def settled_markdown(root: Any, notes: Sequence[Any] = (), base: str | None = None) -> str:

@@ -41,6 +41,8 @@ class XlsConverter:
 def _open(data: bytes) -> Any:
     import xlrd
 
+    if not data:
+        raise InputError("not an older Excel workbook: the file is empty")
     if data.startswith(b"PK"):
         raise InputError("not an older Excel workbook: its content is a ZIP archive; rename it to .xlsx")
     try:

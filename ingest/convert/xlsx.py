@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import posixpath
 import re
-import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from configs.sections import IngestSettings
 from ingest.convert.base import Converted, tidy
 from ingest.convert.grid import Area, Grid, sheet_markdown
 from ingest.convert.markup import blocks, heading
-from ingest.convert.package import Package
+from ingest.convert.package import DAMAGE, Package
 from ingest.convert.properties import core_properties, declared
 
 MAX_SHEETS = 200
@@ -46,7 +45,7 @@ class XlsxConverter:
             grid = Grid()
             try:
                 grid.read(_rows(sheet))
-            except _DAMAGE as error:
+            except _BROKEN as error:
                 raise InputError(f"damaged: sheet {title!r} cannot be read: {_why(error)}") from None
             grid.spread(_merged(package, sheet))
             body, cut = sheet_markdown(grid)
@@ -55,8 +54,7 @@ class XlsxConverter:
         return Converted(tidy(blocks(parts)), metadata, tuple(notes), origins)
 
 
-_DAMAGE = (KeyError, ValueError, TypeError, AttributeError, IndexError, SyntaxError, EOFError, OSError,
-           zipfile.BadZipFile, OverflowError)  # fmt: skip
+_BROKEN = (*DAMAGE, TypeError, AttributeError, SyntaxError, ArithmeticError)
 """What openpyxl lets through when a part is not as it expects (XML errors are SyntaxErrors)."""
 
 
@@ -69,7 +67,7 @@ def _sheets(data: bytes) -> Iterator[tuple[Any, str, bool]]:
         warnings.simplefilter("ignore")  # of parts that it does not keep when it saves
         try:
             book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-        except _DAMAGE as error:
+        except _BROKEN as error:
             raise InputError(f"damaged: cannot be opened as an Excel workbook: {_why(error)}") from None
         for sheet in book.worksheets[:MAX_SHEETS]:
             yield sheet, sheet.title, sheet.sheet_state != "visible"
@@ -126,13 +124,14 @@ def _merged(package: Package, sheet: Any) -> list[Area]:
 
 def _behind_rows(package: Package, name: str) -> bytes:
     kept, found = b"", False
-    with package.stream(name) as part:
-        while block := part.read(1 << 20):
-            kept = kept + block if found else kept[-64:] + block
-            if not found and (end := _ROWS_END.search(kept)):
-                kept, found = kept[end.end() :], True
-            if found and len(kept) > _TAIL:
-                break
+    try:
+        with package.stream(name) as part:
+            while (block := part.read(1 << 20)) and len(kept) < _TAIL:
+                kept = kept + block if found else kept[-64:] + block
+                if not found and (end := _ROWS_END.search(kept)):
+                    kept, found = kept[end.end() :], True
+    except DAMAGE:
+        return b""  # the rows could be read all the same
     return kept if found else b""
 
 

@@ -44,7 +44,7 @@ class DocxConverter:
         fields = core_properties(package)
         fields["title"] = fields.get("title") or body.title
         metadata, origins = declared(fields, "docx")
-        notes = tuple(f"{count} {what} left out" for what, count in sorted(body.skipped.items()))
+        notes = tuple(f"left out: {what} ({count})" for what, count in sorted(body.skipped.items()))
         return Converted(tidy(text), metadata, notes, origins)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree, html
 
+from ingest.convert.build import Lists, add_preformatted, add_quoted, is_code, plain_text
 from ingest.convert.docx.names import M, W, integer, is_on, transitional, value
 from ingest.convert.docx.runs import Runs
 from ingest.convert.docx.styles import Item, Styles
@@ -18,16 +18,6 @@ MAX_COPIES = 100_000
 """Cells that merged ones may be copied to."""
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _WRAPPERS = frozenset((W + "ins", W + "moveTo", W + "customXml", W + "smartTag", W + "sdtContent"))
-
-
-@dataclass
-class _Open:
-    """A list that later items may belong to."""
-
-    element: Any
-    indent: int
-    numbering: str
-    ordered: bool
 
 
 class Body:
@@ -43,7 +33,7 @@ class Body:
         self._runs = Runs(styles, links, self.skip, self.boxed, self.note)
         self._sources: dict[tuple[str, str], tuple[Any, dict[str, str]]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
-        self._lists: list[_Open] = []
+        self._lists = Lists()
         self._room = MAX_COPIES
 
     def add_notes(self, kind: str, root: Any | None, links: dict[str, str]) -> None:
@@ -83,7 +73,7 @@ class Body:
         return element
 
     def _nested(self, element: Any, content: Any) -> None:
-        outer, self._lists = self._lists, []
+        outer, self._lists = self._lists, Lists()
         self.fill(element, content)
         self._lists = outer
 
@@ -93,7 +83,7 @@ class Body:
             if block.tag == W + "p":
                 self.paragraph(parent, block)
             elif block.tag == W + "tbl":
-                self._lists = []
+                self._lists.close()
                 parent.append(self.table(block))
             elif block.tag == M + "oMathPara":
                 self._runs.formulas(parent, block)
@@ -119,7 +109,7 @@ class Body:
             parent.append(box)
 
     def _heading(self, parent: Any, element: Any, level: int, label: str) -> None:
-        self._lists = []
+        self._lists.close()
         text = " ".join("".join(element.itertext()).split())
         if level == 0 or not self.title:
             self.title = text
@@ -129,47 +119,20 @@ class Body:
         parent.append(element)
 
     def _plain(self, parent: Any, element: Any, properties: Any, style: str) -> None:
-        last = parent[-1] if len(parent) else None
-        code = self.styles.is_code(style) or _is_code(element)
-        if code:
-            text = "".join(f"{part.tail or ''}" if part.tag == "br" else "" for part in element.iter("br"))
-            text = _code_text(element) if text or len(element) else element.text or ""
-            if last is not None and last.tag == "pre":
-                last.text = f"{last.text}\n{text}"
-                return
-            element = html.Element("pre")
-            element.text = text
+        indent, open_indent = _indent(properties), self._lists.indent
+        if self.styles.is_code(style) or is_code(element):
+            add_preformatted(parent, plain_text(element))
         elif self.styles.is_quote(style):
-            if last is None or last.tag != "blockquote":
-                last = etree.SubElement(parent, "blockquote")
-            last.append(element)
+            add_quoted(parent, element)
+        elif open_indent is not None and indent and indent >= open_indent:
+            self._lists.last_item.append(element)  # a paragraph more of the item above
             return
-        elif self._lists and (indent := _indent(properties)) and indent >= self._lists[-1].indent:
-            self._lists[-1].element[-1].append(element)  # a paragraph more of the item above
-            return
-        self._lists = []
-        parent.append(element)
+        else:
+            parent.append(element)
+        self._lists.close()
 
     def _item(self, parent: Any, element: Any, item: Item) -> None:
-        """Put an item into the list that its indent and its numbering say."""
-        while self._lists and self._lists[-1].indent > item.indent and len(self._lists) > 1:
-            self._lists.pop()
-        top = self._lists[-1] if self._lists else None
-        if top is not None and (top.indent >= item.indent or not len(top.element)):
-            if top.ordered != item.ordered:
-                self._lists.pop()
-                outer = self._lists[-1].element[-1] if self._lists else parent
-                self._open(outer, item)
-        else:
-            self._open(top.element[-1] if top is not None else parent, item)
-        element.tag = "li"
-        if item.ordered:
-            element.set("value", str(self.styles.count(item)))
-        self._lists[-1].element.append(element)
-
-    def _open(self, parent: Any, item: Item) -> None:
-        element = etree.SubElement(parent, "ol" if item.ordered else "ul")
-        self._lists.append(_Open(element, item.indent, item.numbering, item.ordered))
+        self._lists.add(parent, element, item.indent, self.styles.count(item) if item.ordered else None)
 
     def table(self, source: Any) -> Any:
         """A table; merged cells say the same in every row and column that they cover."""
@@ -246,17 +209,3 @@ def _is_last(cell: Any) -> bool:
 
 def _indent(properties: Any) -> int | None:
     return integer(value(properties, "ind", "left") or value(properties, "ind", "start"))
-
-
-def _is_code(element: Any) -> bool:
-    """Whether all words of a paragraph are set like code."""
-    inside = [child for child in element if child.tag != "br"]
-    outside = (element.text or "").strip() or any((child.tail or "").strip() for child in element)
-    return bool(inside) and not outside and all(child.tag == "code" for child in inside)
-
-
-def _code_text(element: Any) -> str:
-    pieces = [element.text or ""]
-    for child in element:
-        pieces += ["\n" if child.tag == "br" else "".join(child.itertext()), child.tail or ""]
-    return "".join(pieces)

@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from lxml import etree, html
-
+from ingest.convert.build import Form, Line, described_image, make
 from ingest.convert.docx.names import M, R, W, is_on, value
 from ingest.convert.docx.omml import to_tex
 from ingest.convert.docx.styles import Styles
@@ -19,10 +18,7 @@ _INLINE = frozenset(
 )
 _HYPERLINK = re.compile(r'\s*HYPERLINK\s+"([^"]{1,2000})"', re.IGNORECASE)
 _NOTES = {W + "footnoteReference": "footnotes", W + "endnoteReference": "endnotes"}
-_SHORT = {W + "tab": " ", W + "noBreakHyphen": "-", W + "ptab": " "}
-
-Form = tuple[str, ...]
-"""Tags around a run, the outermost first."""
+_SHORT = {W + "tab": "\t", W + "noBreakHyphen": "-", W + "ptab": "\t"}
 
 
 class Runs:
@@ -50,6 +46,7 @@ class Runs:
         """
         line = _Line(element, bold)
         self._children(paragraph, line)
+        line.finish()
         return line.boxes
 
     def formulas(self, parent: Any, block: Any) -> None:
@@ -122,13 +119,14 @@ class Runs:
             elif tag in _SHORT:
                 line.text(_SHORT[tag], form)
             elif tag in (W + "br", W + "cr"):
-                line.line_break(piece.get(W + "type"))
+                if piece.get(W + "type") in (None, "textWrapping"):
+                    line.line_break()
             elif tag == W + "sym":
                 line.text(_symbol(piece.get(W + "char", "")), form)
             elif tag in _NOTES:
                 number = self._note(_NOTES[tag], piece.get(W + "id", ""))
                 if number is not None:
-                    line.put(_element("x-ref", n=str(number)))
+                    line.put(make("x-ref", n=str(number)))
             elif tag in (W + "drawing", W + "pict", W + "object"):
                 self._drawing(piece, line)
             elif tag == _MC + "AlternateContent":
@@ -150,22 +148,21 @@ class Runs:
             (found.get("descr") for found in drawing.iter(_WP + "docPr") if found.get("descr")), ""
         )
         if described:
-            line.put(_element("img", alt=" ".join(described.split()), src="#"))
+            line.text(described_image(described), ("em",))
         else:
             self._skip(
                 "embedded objects" if drawing.tag == W + "object" else "pictures without a description"
             )
 
 
-class _Line:
-    """Runs of one form side by side become one element."""
+class _Line(Line):
+    """A line with Word's fields, and the boxes that hang on it."""
 
     def __init__(self, element: Any, bold: bool) -> None:
-        self.element, self.bold = element, bold
-        self.href = ""
+        super().__init__(element)
+        self.bold = bold
         self.boxes: list[Any] = []
         self._fields: list[list[str]] = []
-        self._last: tuple[Form, str] | None = None
 
     @property
     def in_instruction(self) -> bool:
@@ -187,52 +184,9 @@ class _Line:
         if self.in_instruction and len(self._fields[-1][1]) < 4000:
             self._fields[-1][1] += text
 
-    def text(self, text: str, form: Form) -> None:
-        if not text:
-            return
-        if not form and not self.href:
-            self._plain(text)
-            self._last = None
-            return
-        if self._last != (form, self.href) or not len(self.element):
-            self._open(form)
-            self._last = (form, self.href)
-        innermost = self.element[-1]
-        while len(innermost):
-            innermost = innermost[-1]
-        innermost.text = (innermost.text or "") + text
-
-    def _open(self, form: Form) -> None:
-        outer = self.element
-        for tag in (*(("a",) if self.href else ()), *form):
-            outer = etree.SubElement(outer, tag)
-            if tag == "a":
-                outer.set("href", self.href)
-
-    def _plain(self, text: str) -> None:
-        if len(self.element):
-            self.element[-1].tail = (self.element[-1].tail or "") + text
-        else:
-            self.element.text = (self.element.text or "") + text
-
-    def put(self, element: Any) -> None:
-        self.element.append(element)
-        self._last = None
-
-    def line_break(self, kind: str | None) -> None:
-        if kind in (None, "textWrapping"):
-            self.put(html.Element("br"))
-
-
-def _element(tag: str, **attributes: str) -> Any:
-    element = html.Element(tag)
-    for name, text in attributes.items():
-        element.set(name, text)
-    return element
-
 
 def _math(formula: Any, *, display: bool) -> Any:
-    element = _element("x-math", tex=to_tex(formula))
+    element = make("x-math", tex=to_tex(formula))
     if display:
         element.set("display", "block")
     return element

@@ -160,7 +160,7 @@ class Styles:
             known = levels.get(level)
             return numeral(counts.get(level, known.start if known else 1), known.form if known else "decimal")
 
-        return _PERCENT.sub(written, levels[item.level].text)[:40].strip()
+        return _PERCENT.sub(written, levels[item.level].text)[:40].strip(" .")
 
 
 def numeral(number: int, form: str) -> str:
