@@ -120,7 +120,15 @@ def test_a_title_gives_title_and_site() -> None:
     metadata, origins = read("<title>Fog at sea - Tide Gazette</title>", "<h1>Fog at sea</h1>")
     assert metadata == {"title": "Fog at sea", "site": "Tide Gazette"}
     assert origins == {"title": "title", "site": "title"}
+    metadata, origins = read(
+        "<title>Fog | tide.test</title><link rel=canonical href=https://www.tide.test/fog>"
+    )
+    assert metadata == {"title": "Fog", "site": "tide.test", "url": "https://www.tide.test/fog"}
     assert shortened("Tide - all about water", ["Tide"]) == "Tide"
+    metadata, origins = read(
+        "<title>Fog | tide.test</title><link rel=canonical href=https://www.tide.test/fog>"
+    )
+    assert metadata == {"title": "Fog", "site": "tide.test", "url": "https://www.tide.test/fog"}
     assert shortened("Tide - all about water", ["Sea"]) == "Tide - all about water"
 
 

@@ -53,7 +53,7 @@ _Statement = tuple[str, str, list[str]]
 def page_metadata(tree: html.HtmlElement) -> tuple[Metadata, dict[str, str]]:
     """Metadata of a page, and the origin of each field.
 
-    Only what the page says: no date out of running text, no site made from its address. The fields are
+    Only what the page says: no date out of running text, no author out of its address. The fields are
     ``title``, ``author`` (a name or a list), ``date``, ``updated`` (UTC), ``site``, ``language`` (primary
     subtag), ``url`` (absolute), ``tags`` and ``description``; those that the page does not state are absent.
     """
@@ -126,7 +126,9 @@ class _Page:
 
     def site(self) -> tuple[Any, str]:
         found, origin = self._first("site", lambda values: _any(_plain(values)))
-        return (titles.shortened(found, self._sites()) if found else None), origin
+        if found:
+            return titles.shortened(found, self._sites()), origin
+        return texts.host(self.url()[0]), "url"
 
     def language(self) -> tuple[Any, str]:
         return self._first("language", lambda values: _any(map(primary_subtag, values)))
@@ -172,7 +174,8 @@ class _Page:
 
     def _sites(self) -> list[str]:
         """All names that the page gives its site."""
-        return [text for _, values in self._groups("site") for text in _plain(values)]
+        stated = [text for _, values in self._groups("site") for text in _plain(values)]
+        return [*stated, texts.host(self.url()[0]) or ""]
 
     def _base_address(self) -> str | None:
         stated = [value for _, values in self._groups("url") for value in values]

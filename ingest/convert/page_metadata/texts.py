@@ -156,3 +156,9 @@ def address(value: object, base: str | None) -> str | None:
     except ValueError:
         return None
     return parts._replace(fragment="").geturl() if usable else None
+
+
+def host(value: str | None) -> str | None:
+    """The host of an address as people say it: without ``www.``."""
+    found = (urlsplit(value).hostname or "") if value else ""
+    return found.removeprefix("www.") or None
