@@ -6,19 +6,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from configs.cli import Command, Context, run_main
 from configs.errors import ExitCode, InputError
 from configs.settings import Settings
+from ingest.dump import FORMATS, dump
 from ingest.export import export
 from ingest.fields.statistics import field_statistics
 from ingest.given import expand
+from ingest.journal import read_report, write_report
 from ingest.ledger import read_ledger
 from ingest.manage import describe, remove
 from ingest.pipeline import Sync
 from ingest.progress import Stages
 from ingest.reembed import reembed
-from ingest.report import counted, failure_lines, failures_json
+from ingest.report import Report, counted, detail_lines, failure_lines, failures_json
 from ingest.web.sites import visit_sites
 from retrieve.store import open_store
 
@@ -31,8 +34,11 @@ examples:
   python -m ingest ./docs notes.md '../wiki/**/*.html'
   git ls-files docs | python -m ingest -         paths from a list
   python -m ingest https://example.org/docs/     pages below an address, or of a sitemap
+  python -m ingest ./docs --watch                and then whenever something changes
   python -m ingest ./docs --convert-only --out converted
   python -m ingest status
+  python -m ingest report
+  python -m ingest export --out copy --format parquet
   python -m ingest remove ./docs/old
   python -m ingest reembed --set models.embed=NAME
 """
@@ -43,23 +49,49 @@ def sync(context: Context) -> int:
     args = context.args
     if args.convert_only != (args.out is not None):
         raise InputError("--convert-only and --out DIR go together")
+    if args.convert_only and args.watch:
+        raise InputError("--watch keeps a store in line: it does not go with --convert-only")
     settings = _labelled(context.settings, args)
     paths = expand(args.paths, sys.stdin.buffer.read)
+    if args.watch:
+        return _watch(context, paths, settings)
     with Stages(context.console, quiet=args.json) as stages:
         visit_sites(paths, settings, stages)
         if args.convert_only:
             return _export(context, paths, settings, stages)
-        run = Sync(settings, open_store(settings), stages)
+        run = Sync(settings, open_store(settings), stages, prune=args.prune)
         try:
             run.run(paths)
         except KeyboardInterrupt:
             context.note("interrupted: what was published stays; run it again to finish the rest")
             return ExitCode.INTERRUPTED
+    if args.report is not None:
+        write_report(Path(args.report), run.report)
     if args.json:
         context.emit(run.report.to_json())
     for line in run.report.lines():
         context.say(line)
     return ExitCode.PARTIAL if run.report.failed else ExitCode.OK
+
+
+def _watch(context: Context, paths: Sequence[str], settings: Settings) -> int:
+    from ingest.watch import Watch
+
+    args = context.args
+    json, syncs = args.json, 0
+
+    def sync_once(visits: bool) -> Report:
+        nonlocal syncs
+        syncs += 1
+        with Stages(context.console, quiet=json or syncs > 1) as stages:
+            if visits:
+                visit_sites(paths, settings, stages)
+            return Sync(settings, open_store(settings), stages, prune=args.prune).run(paths)
+
+    def say(report: Report, text: str) -> None:
+        context.emit(report.to_json()) if json else context.say(text)
+
+    return Watch(paths, settings, sync_once, say, context.note).run()
 
 
 def _export(context: Context, paths: Sequence[str], settings: Settings, stages: Stages) -> int:
@@ -120,6 +152,33 @@ def take_out(context: Context) -> int:
     return ExitCode.PARTIAL if report.failed else ExitCode.OK
 
 
+def tell(context: Context) -> int:
+    """The last run that did something."""
+    details = read_report(context.settings.home)
+    if context.args.json:
+        context.emit(details or {})
+    for line in detail_lines(details) if details else ["nothing was ingested yet"]:
+        context.say(line)
+    return ExitCode.OK
+
+
+def take_copy(context: Context) -> int:
+    """Write what is stored to files."""
+    args, store = context.args, open_store(context.settings)
+    with Stages(context.console, quiet=args.json) as stages:
+        stages.stage("writing", store.info().documents, "documents")
+
+        def advance(path: str) -> None:
+            stages.show(path)
+            stages.advance()
+
+        written = dump(store, Path(args.out), args.format, advance)
+    if args.json:
+        context.emit({"documents": written})
+    context.say(f"{counted(written, 'document')} in {args.out}")
+    return ExitCode.OK
+
+
 def embed_anew(context: Context) -> int:
     """Embed the stored chunks with another model."""
     with Stages(context.console, quiet=context.args.json) as stages:
@@ -143,12 +202,25 @@ def _sync_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--access", action="append", metavar="LABEL", help="access label of what this run ingests; repeatable"
     )
+    parser.add_argument(
+        "--prune",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="remove documents whose files are gone (the default), or keep them",
+    )
+    parser.add_argument("--report", metavar="FILE", help="write what the run did to FILE, as JSON")
     parser.add_argument("--convert-only", action="store_true", help="write markdown to --out; touch no store")
     parser.add_argument("--out", metavar="DIR", help="where --convert-only writes")
+    parser.add_argument("--watch", action="store_true", help="sync again whenever files change, until Ctrl-C")
 
 
 def _status_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fields", action="store_true", help="the fields, with their values and ranges")
+
+
+def _dump_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder to write into")
+    parser.add_argument("--format", choices=FORMATS, default="markdown", help="markdown: a file a document")
 
 
 def _remove_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +231,8 @@ COMMANDS = (
     Command("sync", "bring the store in line with files", sync, _sync_arguments, epilog=EPILOG),
     Command("status", "what the store holds", status, _status_arguments),
     Command("reembed", "embed what is stored with the model that models.embed names", embed_anew),
+    Command("report", "what the last run did: times, failures, where fields came from", tell),
+    Command("export", "write the stored documents and their metadata to files", take_copy, _dump_arguments),
     Command("remove", "take documents out of the store", take_out, _remove_arguments),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from configs.sections import IngestSettings
 from configs.settings import Settings
 from ingest import archives, records
-from ingest.convert.kinds import KINDS, kind_of
+from ingest.convert.kinds import KINDS, kind_of, suffix_of
 from ingest.globs import any_glob
 from ingest.ledger import ContainerEntry, now
 from ingest.members import Member
@@ -52,8 +53,8 @@ class Expanded:
     """A container was read as far as it can be."""
 
     entry: ContainerEntry
-    skipped: int
-    """Members of a kind that cannot be converted, or that the settings leave out."""
+    skipped: Counter[str]
+    """Members of a kind that cannot be converted, or that the settings leave out, counted by suffix."""
     whole: bool
     """Whether all of it could be read: what was not met on the way is gone then."""
 
@@ -64,14 +65,14 @@ def expand(task: Task, settings: Settings) -> Iterator[Found | Unchanged | Expan
     Raises:
         InputError: it cannot be read (to its end).
     """
-    source, skipped, whole = task.source, 0, True
+    source, skipped, whole = task.source, Counter[str](), True
     stamp = stamp_of(source)
     included, excluded = any_glob(settings.ingest.include), any_glob(settings.ingest.exclude)
     for member in _walk(source.file, task.kind, source.path, settings.ingest, depth=1):
         path = f"{source.path}/{member.name}"
         whole = whole and PurePosixPath(path).name != archives.REST
         if member.error is None and (kind_of(path) is None or not included(path) or excluded(path)):
-            skipped += 1
+            skipped[suffix_of(path)] += 1
             continue
         found = member_task(task, path, settings)
         data = member.data or b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -51,7 +52,7 @@ class Conversion:
 
     def run(self) -> None:
         """Convert what is to be done; what a widened field type touches is converted again as well."""
-        tasks = self.plan.tasks
+        tasks, started = self.plan.tasks, time.perf_counter()
         if not tasks:
             return
         with WorkerPool(self.settings, len(tasks), chunked=self.chunked) as pool:
@@ -66,6 +67,7 @@ class Conversion:
                 if outcome is None or (isinstance(outcome, Prepared | Failed) and outcome.key in keys):
                     self._take(task, outcome)
             self._ask()
+        self.report.converting_s += time.perf_counter() - started
 
     def _ask(self) -> None:
         """Let the chat model read the fields that ask for it out of what was just converted."""
@@ -111,7 +113,9 @@ class Conversion:
     def _keep(self, task: Task, prepared: Prepared) -> None:
         for note in prepared.notes:
             self.stages.note(f"note: {prepared.document.path}: {note}")
-        self.fields = merge_fields(self.fields, fields_of(prepared.document.metadata))
+        document = prepared.document
+        self.report.count_converted(document.path, prepared.seconds, document.origins)
+        self.fields = merge_fields(self.fields, fields_of(document.metadata))
         self.spool.put(prepared)
         self._meet(task, prepared.key)
 

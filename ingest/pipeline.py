@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from configs.errors import StoreError
+from configs.errors import InputError, StoreError
 from configs.settings import Settings
 from ingest.compare import make_plan
 from ingest.conversion import Conversion
 from ingest.fields.cache import forget_answers
+from ingest.journal import FILE, write_report
 from ingest.ledger import read_ledger
 from ingest.plan import Plan
 from ingest.progress import Stages
@@ -55,6 +56,7 @@ class Sync:
                 if not plan.is_idle():
                     self._carry_out(plan)
                     forget_answers(self._settings, self._store)
+                    self._keep_report(plan)
                 self.report.unchanged = len(plan.unchanged)
                 if not self._store.info().settled:  # a run that died has left it so, or one is at work
                     with contextlib.suppress(StoreError):
@@ -63,6 +65,11 @@ class Sync:
             except _OutdatedPlanError:
                 self._stages.note("another ingest was faster; comparing again")
         raise StoreError("the store changes faster than this ingest can plan; run it again")
+
+    def _keep_report(self, plan: Plan) -> None:
+        self.report.unchanged = len(plan.unchanged)
+        with contextlib.suppress(InputError):  # a home that cannot be written to has failed before
+            write_report(self._settings.home / FILE, self.report)
 
     def _start_report(self, plan: Plan) -> None:
         self.report = Report(started=self.report.started, skipped=plan.listing.skipped)

@@ -123,8 +123,16 @@ class Publisher:
         size = self._settings.embed_batch
         for start in range(0, len(new), size):
             batch = new[start : start + size]
-            self._write(batch, self._embedder.embed_documents([chunk.embedding_text() for chunk in batch]))
+            self._write(batch, self._embed(batch))
+        self._report.embedded += len(new)
+        self._report.reused += len(known)
         self._chunks = []
+
+    def _embed(self, chunks: Sequence[Chunk]) -> Vector:
+        started = time.perf_counter()
+        vectors = self._embedder.embed_documents([chunk.embedding_text() for chunk in chunks])
+        self._report.embedding_s += time.perf_counter() - started
+        return vectors
 
     def _write(self, chunks: Sequence[Chunk], vectors: Sequence[Vector] | Vector) -> None:
         if chunks:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.sources import Failure, Key
+
+SLOWEST = 10
+"""Files whose conversion is told apart."""
 
 
 @dataclass
@@ -20,9 +26,20 @@ class Report:
     failed: list[Failure] = field(default_factory=list)
     documents: dict[Key, int] = field(default_factory=dict)
     """Chunks of each document that is in the store now."""
-    skipped: int = 0
-    """Files of a kind that cannot be converted."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Files of a kind that cannot be converted, by suffix."""
     started: float = field(default_factory=time.monotonic)
+    embedded: int = 0
+    """Chunks that went through the embedder."""
+    reused: int = 0
+    """Chunks whose vector the store had."""
+    converting_s: float = 0.0
+    embedding_s: float = 0.0
+    """Spent in the embedder alone."""
+    slowest: list[tuple[float, str]] = field(default_factory=list)
+    """Seconds that the slowest conversions took, with their paths: a heap."""
+    coverage: dict[str, Counter[str]] = field(default_factory=dict)
+    """In how many of the documents converted a field was found, by the extractor that gave it."""
 
     @property
     def chunks(self) -> int:
@@ -31,6 +48,14 @@ class Report:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
+
+    def count_converted(self, path: str, seconds: float, fields: Mapping[str, str]) -> None:
+        """Note a converted document; ``fields``: which extractor gave each field."""
+        heapq.heappush(self.slowest, (round(seconds, 3), path))
+        if len(self.slowest) > SLOWEST:
+            heapq.heappop(self.slowest)
+        for name, origin in fields.items():
+            self.coverage.setdefault(name, Counter())[origin] += 1
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
@@ -45,14 +70,33 @@ class Report:
             "seconds": round(self.seconds, 3),
         }
 
+    def details(self) -> dict[str, Any]:
+        """What the file that ``--report`` names holds: `to_json`, and where time and fields came from."""
+        return {
+            **self.to_json(),
+            "skipped": dict(self.skipped.most_common()),
+            "embedded": self.embedded,
+            "reused": self.reused,
+            "converting_s": round(self.converting_s, 3),
+            "embedding_s": round(self.embedding_s, 3),
+            "slowest": [{"path": path, "seconds": s} for s, path in sorted(self.slowest, reverse=True)],
+            "fields": {name: dict(found.most_common()) for name, found in sorted(self.coverage.items())},
+        }
+
     def lines(self) -> list[str]:
         """The summary for people."""
         counts = ", ".join(
             f"{getattr(self, name)} {name}" for name in ("added", "updated", "unchanged", "deleted")
         )
         total = f"{counted(len(self.documents), 'document')}, {counted(self.chunks, 'chunk')}"
-        skipped = [f"{counted(self.skipped, 'file')} of other kinds skipped"] if self.skipped else []
-        return [f"{total}: {counts} ({self.seconds:.1f} s)", *skipped, *failure_lines(self.failed)]
+        return [f"{total}: {counts} ({self.seconds:.1f} s)", *self._skipped(), *failure_lines(self.failed)]
+
+    def _skipped(self) -> list[str]:
+        if not self.skipped.total():
+            return []
+        kinds = ", ".join(f"{suffix} {count}" for suffix, count in self.skipped.most_common(5))
+        more = ", ..." if len(self.skipped) > 5 else ""
+        return [f"{counted(self.skipped.total(), 'file')} of other kinds skipped ({kinds}{more})"]
 
 
 def failures_json(failed: list[Failure]) -> list[dict[str, str]]:
@@ -65,6 +109,28 @@ def failure_lines(failed: list[Failure]) -> list[str]:
     if not failed:
         return []
     return [f"{len(failed)} failed:", *(f"  {failure.path}: {failure.error}" for failure in failed)]
+
+
+def detail_lines(details: Mapping[str, Any]) -> list[str]:
+    """`Report.details` as tables for people."""
+    lines = [
+        f"{details['added']} added, {details['updated']} updated, {details['deleted']} deleted, "
+        f"{details['unchanged']} unchanged, {len(details['failed'])} failed in {details['seconds']:.1f} s",
+        f"converting {details['converting_s']:.1f} s, embedding {details['embedding_s']:.1f} s: "
+        f"{counted(details['embedded'], 'chunk')} embedded, {details['reused']} had a vector",
+    ]
+    if details["slowest"]:
+        slowest = [f"  {file['seconds']:8.3f} s  {file['path']}" for file in details["slowest"]]
+        lines += ["slowest conversions:", *slowest]
+    if details["fields"]:
+        lines.append("fields found, by extractor:")
+    for name, found in details["fields"].items():
+        lines.append(f"  {name}: " + ", ".join(f"{origin} {count}" for origin, count in found.items()))
+    if details["skipped"]:
+        kinds = ", ".join(f"{suffix} {count}" for suffix, count in details["skipped"].items())
+        lines.append(f"skipped, no converter: {kinds}")
+    failed = [Failure(failure["path"], failure["error"]) for failure in details["failed"]]
+    return [*lines, *failure_lines(failed)]
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -92,8 +93,8 @@ class Listing:
     roots: list[str] = field(default_factory=list)
     """Folders that were given whole, so that later paths inside them belong to them."""
     missing: int = 0
-    skipped: int = 0
-    """Files of a kind that nobody here can convert."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Files of a kind that nobody here can convert, counted by suffix."""
 
     def covers(self, file: str) -> bool:
         """Whether an absolute path is one that the paths given speak of, be the file there or not."""

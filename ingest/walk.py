@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from configs.sections import IngestSettings
+from ingest.convert.kinds import suffix_of
 from ingest.globs import any_glob
 from ingest.ignore import GIT, OWN, Rules, rules_above
 from ingest.sources import Failure, Key, Listing, Scope, Source, Stamp, display, relative
@@ -98,7 +99,7 @@ class Walk:
         if self.accepts(path):
             self._take(path, linked=linked)
         else:
-            self.listing.skipped += 1
+            self.listing.skipped[suffix_of(path)] += 1
 
     def _take(self, path: str, *, linked: bool = False) -> None:
         try:

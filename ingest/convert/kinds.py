@@ -74,6 +74,11 @@ def kind_of(path: str) -> str | None:
     return SUFFIXES.get(PurePath(path).suffix.lower())
 
 
+def suffix_of(path: str) -> str:
+    """A path's suffix in small letters, as files are counted by it."""
+    return PurePath(path).suffix.lower() or "(no suffix)"
+
+
 @lru_cache
 def converter_version(kind: str) -> str:
     """What tells two converters of a kind apart: ours and its libraries' versions."""

@@ -14,6 +14,9 @@ from ingest.sources import Failure, Listing, Scope, Source, Stamp
 from ingest.web.mirror import Visit, mirror_of
 from ingest.web.urls import WEB, area_of, document_path, given_url, is_url, origin_of, place_of
 
+OTHER_PAGES = "(web)"
+"""What pages of a content type that is not followed are counted under."""
+
 
 def visit_sites(paths: Sequence[str], settings: Settings, stages: Stages) -> None:
     """Bring the mirrors in line with the web for all addresses among the paths.
@@ -61,7 +64,7 @@ def list_site(text: str, web: Path, listing: Listing) -> list[Source]:
     listing.scopes += scopes
     listing.failures += [Failure(url, error) for url, error in visit.failures]
     listing.unread += [place_of(url) for url, _ in visit.failures]
-    listing.skipped += visit.skipped
+    listing.skipped[OTHER_PAGES] += visit.skipped
     sources = []
     for url, copy in mirror_of(web, given).copies():
         source = _source(url, copy)

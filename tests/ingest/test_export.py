@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.export import target_names
 from ingest.front_matter import split_front_matter
+from ingest.writing import target_names
 from tests.ingest.stored import Ran, payloads
 
 Run = Callable[..., Ran]
