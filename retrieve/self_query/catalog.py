@@ -7,7 +7,6 @@ documents without access, and of private fields are not in it, so no question ca
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType
 from retrieve.self_query.lexicon import Role, field_words
 from retrieve.self_query.text import name_words, same_root, stem, stems
 from retrieve.self_query.units import Unit, declared_unit, dimension_words, unit_of_field
-from retrieve.store.base import Store, count_values
+from retrieve.store.base import Store, count_values, extent_of
 
 MAX_VALUES = 10_000
 """Values of a field that questions are compared with, the most frequent first."""
@@ -48,7 +47,7 @@ class Field:
     numbers: frozenset[int] = frozenset()
     """Integer fields: what occurs; empty where that is too much to know."""
     span: tuple[date, date] | None = None
-    """Datetime fields: the earliest and the latest day that was seen."""
+    """Datetime fields: the earliest and the latest day that occurs."""
     aliases: tuple[str, ...] = ()
     value_aliases: tuple[tuple[str, str], ...] = ()
     declared: Unit | None = None
@@ -149,7 +148,8 @@ def read_catalog(
         for name, kind in types.items()
         if kind in ("keyword", "integer")
     }
-    return _catalog(types, counted, sample, hints, units)
+    spans = {name: store.extent(name, visible) for name, kind in types.items() if kind == "datetime"}
+    return _catalog(types, counted, sample, hints, units, spans)
 
 
 def catalog_of(
@@ -164,7 +164,8 @@ def catalog_of(
         for name, kind in types.items()
         if kind in ("keyword", "integer")
     }
-    return _catalog(types, counted, documents, hints, units)
+    spans = {name: extent_of(documents, name, kind) for name, kind in types.items() if kind == "datetime"}
+    return _catalog(types, counted, documents, hints, units, spans)
 
 
 def _catalog(
@@ -173,6 +174,7 @@ def _catalog(
     sample: Sequence[Mapping[str, Any]],
     hints: Mapping[str, FieldHint],
     units: Mapping[str, str],
+    spans: Mapping[str, tuple[datetime, datetime] | None],
 ) -> Catalog:
     lists = _list_fields(sample)
     fields = []
@@ -189,23 +191,13 @@ def _catalog(
                 is_list=name in lists,
                 values=known if kind == "keyword" else (),
                 numbers=frozenset(values) if kind == "integer" and len(values) < MAX_VALUES else frozenset(),
-                span=_span(sample, name) if kind == "datetime" else None,
+                span=(span[0].date(), span[1].date()) if (span := spans.get(name)) else None,
                 aliases=tuple(hint.aliases),
                 value_aliases=tuple((a, v) for a, v in hint.values.items() if v in values),
                 declared=declared_unit(units[name]) if name in units else None,
             )
         )
     return Catalog(tuple(fields))
-
-
-def _span(sample: Sequence[Mapping[str, Any]], name: str) -> tuple[date, date] | None:
-    days = []
-    for payload in sample:
-        value = payload.get(name, [])
-        for item in value if isinstance(value, list) else [value]:
-            with contextlib.suppress(ValueError):  # stored before the field's type was declared
-                days.append(datetime.fromisoformat(str(item)).date())
-    return (min(days), max(days)) if days else None
 
 
 def _list_fields(payloads: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -6,10 +6,12 @@ and always see a whole published state: everything of it, and nothing of what is
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -159,6 +161,10 @@ class Store(Protocol):
         """The values of a field and how many chunks have each, most frequent first."""
         ...
 
+    def extent(self, field: str, filter: Filter | None = None) -> tuple[Any, Any] | None:
+        """The least and the greatest value of an integer, float or datetime field; None: it has no values."""
+        ...
+
     def info(self) -> StoreInfo: ...
 
     def check(self) -> None:
@@ -222,6 +228,26 @@ def records_of(chunks: Sequence[Chunk], vectors: Vector, dimension: int) -> list
     if vectors.shape != (len(chunks), dimension):
         raise ValueError(f"vectors {vectors.shape} for {len(chunks)} chunks of {dimension} components")
     return [Record(chunk.id, chunk.payload(), vector) for chunk, vector in zip(chunks, vectors, strict=True)]
+
+
+ORDERED: Sequence[FieldType] = ("integer", "float", "datetime")
+"""Types of fields whose values have an order."""
+_READ: Mapping[FieldType, Callable[[Any], Any]] = {
+    "integer": int,
+    "float": float,
+    "datetime": lambda value: datetime.fromisoformat(str(value)),
+}
+
+
+def extent_of(payloads: Sequence[Mapping[str, Any]], field: str, kind: FieldType) -> tuple[Any, Any] | None:
+    """The least and the greatest value of a field in these payloads; datetimes as such."""
+    found: list[Any] = []
+    for payload in payloads:
+        value = payload.get("_dl", {}).get(field[4:]) if field.startswith("_dl.") else payload.get(field)
+        for item in value if isinstance(value, list) else [] if value is None else [value]:
+            with contextlib.suppress(ValueError):  # stored before the field's type was declared
+                found.append(_READ[kind](item))
+    return (min(found), max(found)) if found else None
 
 
 def count_values(payloads: Iterator[dict[str, Any]], field: str, limit: int) -> dict[Any, int]:

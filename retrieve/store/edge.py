@@ -24,11 +24,13 @@ from retrieve.filters import Filter
 from retrieve.schema import RESERVED_FIELDS, FieldType, Passage
 from retrieve.store import shard as shards
 from retrieve.store.base import (
+    ORDERED,
     Record,
     SearchRequest,
     StoreInfo,
     check_embedder,
     count_values,
+    extent_of,
     other_embedder,
 )
 from retrieve.store.bm25 import Bm25
@@ -87,6 +89,14 @@ class EdgeStore:
             if kind in ("float", "datetime"):  # Edge counts keywords, integers and bools
                 return count_values(shards.scroll(snapshot.shard, filter), field, limit)
             return shards.facet(snapshot.shard, field, filter, limit)
+
+    def extent(self, field: str, filter: Filter | None = None) -> tuple[Any, Any] | None:
+        snapshot = self._snapshot()
+        kind = {**snapshot.manifest.fields, **RESERVED_FIELDS}.get(field)
+        if snapshot.shard is None or kind is None or kind not in ORDERED:
+            return None
+        with shards.edge_errors("looking for a field's range"):
+            return extent_of(shards.ends(snapshot.shard, field, filter), field, kind)
 
     def info(self) -> StoreInfo:
         return self._manifest().info()

@@ -26,11 +26,13 @@ from retrieve.fields import field_path, read_payload
 from retrieve.filters import Filter
 from retrieve.schema import FieldType, Passage
 from retrieve.store.base import (
+    ORDERED,
     Record,
     SearchRequest,
     StoreInfo,
     check_embedder,
     count_values,
+    extent_of,
     other_embedder,
 )
 from retrieve.store.bm25 import Bm25
@@ -148,6 +150,25 @@ class ServerStore:
         )
         with server_errors("counting values"):
             return {hit.value: hit.count for hit in self._retry(call).hits}
+
+    def extent(self, field: str, filter: Filter | None = None) -> tuple[Any, Any] | None:
+        version = self._published()
+        kind = version.manifest.info().fields.get(field) if version else None
+        if version is None or not version.manifest.chunks or kind is None or kind not in ORDERED:
+            return None
+        found: list[dict[str, Any]] = []
+        for direction in (models.Direction.ASC, models.Direction.DESC):
+            call = partial(
+                self._client.scroll,
+                version.name,
+                scroll_filter=to_server(filter) if filter else None,
+                order_by=models.OrderBy(key=field_path(field), direction=direction),
+                limit=1,
+            )
+            with server_errors("looking for a field's range"):
+                page, _ = self._retry(call)
+                found += [read_payload(point.payload or {}) for point in page]
+        return extent_of(found, field, kind)
 
     def info(self) -> StoreInfo:
         version = self._published()

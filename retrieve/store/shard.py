@@ -208,6 +208,20 @@ def facet(shard: edge.EdgeShard, field: str, where: Filter | None, limit: int) -
     return {hit.value: hit.count for hit in response.hits}
 
 
+def ends(shard: edge.EdgeShard, field: str, where: Filter | None) -> list[dict[str, Any]]:
+    """Payloads of the points with the least and the greatest value of a field that is indexed."""
+    found: list[dict[str, Any]] = []
+    for direction in (edge.Direction.Asc, edge.Direction.Desc):
+        order = edge.OrderBy(field_path(field), direction)
+        page, _ = shard.scroll(
+            edge.ScrollRequest(
+                limit=1, filter=to_edge(where) if where else None, with_payload=True, order_by=order
+            )
+        )
+        found += [payload_of(point.payload) for point in page]
+    return found
+
+
 def count(shard: edge.EdgeShard, where: Filter | None = None) -> int:
     """How many points pass."""
     return shard.count(edge.CountRequest(exact=True, filter=to_edge(where) if where else None))

@@ -178,6 +178,28 @@ def test_facets(store: Store) -> None:
     assert store.facet("no such field") == {}
 
 
+def test_extents(store: Store) -> None:
+    first, last = datetime(1998, 5, 1, tzinfo=UTC), datetime(2024, 2, 29, 12, tzinfo=UTC)
+    metadata = [
+        {"year": 2023, "seen": last, "price": 1.5, "marks": [3, 9], "author": "Ann"},
+        {"year": 2**60 + 1, "seen": first, "price": -2.0, "marks": [1]},
+        {"seen": datetime(2001, 1, 1, tzinfo=UTC), "a b": 7},
+        {},
+    ]
+    fill(store, [make_document(n, m) for n, m in enumerate(metadata)])  # type: ignore[arg-type]
+    assert store.extent("year") == (2023, 2**60 + 1)
+    assert store.extent("seen") == (first, last)
+    assert store.extent("price") == (-2.0, 1.5)
+    assert store.extent("marks") == (1, 9)
+    assert store.extent("a b") == (7, 7)
+    assert store.extent("_dl.ordinal") == (0, 0)
+    assert store.extent("seen", Filter(must=(Range("year", gte=0),))) == (first, last)
+    assert store.extent("seen", Filter(must=(Range("year", lt=3000),))) == (last, last)
+    assert store.extent("price", Filter(must=(MatchValue("author", "Ben"),))) is None
+    assert store.extent("author") is None
+    assert store.extent("no such field") is None
+
+
 def test_search_keeps_to_its_filter_and_limit(store: Store) -> None:
     documents = [make_document(n, {"year": 2020 + n % 3}) for n in range(30)]
     chunks = fill(store, documents)
