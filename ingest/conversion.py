@@ -76,7 +76,7 @@ class Conversion:
             from ingest.fields.model import reading
 
             self.stages.stage("reading fields of", self.spool.documents, "documents")
-            with reading(self.settings, self.stages) as read:
+            with reading(self.settings, self.stages, self.report) as read:
                 self.spool.rewrite(read, self.settings.generate.max_running)
             found = (fields_of(prepared.document.metadata) for prepared in self.spool)
             self.fields = merge_fields(self.fields, *found)

@@ -54,6 +54,10 @@ class Report:
         heapq.heappush(self.slowest, (round(seconds, 3), path))
         if len(self.slowest) > SLOWEST:
             heapq.heappop(self.slowest)
+        self.count_fields(fields)
+
+    def count_fields(self, fields: Mapping[str, str]) -> None:
+        """Note fields that were found in a document; see `count_converted`."""
         for name, origin in fields.items():
             self.coverage.setdefault(name, Counter())[origin] += 1
 

@@ -25,6 +25,7 @@ from ingest.fields.spelling import Spelling, UnfitError
 from ingest.fields.values import FieldSpec, fit, shown
 from ingest.prepare import Prepared
 from ingest.progress import Stages
+from ingest.report import Report
 from retrieve.schema import Metadata, Scalar
 from retrieve.self_query.model_reader import ChatModel
 
@@ -74,7 +75,7 @@ class Found:
 
 @contextmanager
 def reading(
-    settings: Settings, stages: Stages, chat: ChatModel | None = None
+    settings: Settings, stages: Stages, report: Report, chat: ChatModel | None = None
 ) -> Iterator[Callable[[list[Prepared]], list[Prepared]]]:
     """What completes prepared documents, while it is needed."""
     extractor = ModelExtractor(settings, chat)
@@ -84,6 +85,7 @@ def reading(
         stages.show(batch[0].document.path)
         found = extractor.extract(subjects)
         for prepared, told in zip(batch, found, strict=True):
+            report.count_fields(dict.fromkeys(told.metadata, ORIGIN))
             for note in told.notes:
                 stages.note(f"note: {prepared.document.path}: {note}")
         stages.advance(len(batch))

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.ledger import Ledger
 from retrieve.schema import RESERVED, RESERVED_FIELDS, FieldType
-from retrieve.store.base import Store
+from retrieve.store.base import ORDERED, Store
 
 MOST_VALUES = 10_000
 """Different values of a field that are told apart; further ones are counted as one more."""
 COMMONEST = 5
 SHOWN = 40
 """Characters of a value in a line."""
-ORDERED: Sequence[FieldType] = ("integer", "float", "datetime")
 
 
 @dataclass

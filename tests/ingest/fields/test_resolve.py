@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from configs.settings import Settings, load_settings
 from ingest.convert.base import Converted
-from ingest.fields.coverage import Coverage
 from ingest.fields.recipe import fields_recipe
 from ingest.fields.resolve import NOTES, Resolver
 from ingest.metadata import MAX_FIELDS
@@ -137,20 +136,6 @@ def test_settings_that_decide_are_part_of_the_recipe(make_settings: Callable[...
         )
     ]
     assert len({repr(recipe) for recipe in [plain, *changed]}) == 8
-
-
-def test_coverage_counts_documents_and_extractors() -> None:
-    one, two = Coverage(), Coverage()
-    one.add({"title": "page", "author": "json-ld"})
-    one.add({"title": "page"})
-    two.add({"title": "front-matter"})
-    both = one + two
-    assert both.to_json() == {
-        "title": {"documents": 3, "from": {"front-matter": 1, "page": 2}},
-        "author": {"documents": 1, "from": {"json-ld": 1}},
-    }
-    assert both.lines()[0] == "title: 3 of 3 documents (front-matter 1, page 2)"
-    assert pickle.loads(pickle.dumps(both)) == both
 
 
 VALUES = st.one_of(
