@@ -111,8 +111,8 @@ def test_what_trails_behind_the_text_goes(end: str) -> None:
 
 def test_what_a_script_would_show_is_taken_when_hardly_anything_else_is_there() -> None:
     assert body(f"<p>Loading</p><div style='display:none'>{TEXT}</div>").endswith(MARKDOWN)
-    streamed = "<article><template id='B:0'></template><div "
-    f"class=skeleton>...</div></article><div hidden id='S:0'>{TEXT}</div>"
+    place = "<article><template id='B:0'></template><div class=skeleton>...</div></article>"
+    streamed = f"{place}<div hidden id='S:0'>{TEXT}</div>"
     assert body(streamed) == MARKDOWN
 
 

@@ -28,13 +28,12 @@ _SHORTEST = 25
 _LEVELS = 5
 _MARKED = """.//article | .//main | .//*[@role='main' or @role='article']
     | .//*[@itemprop='articleBody' or @itemprop='text']"""
-_MARKED_NAMES = word_set(
-    "post-content entry-content article-content article-body articlebody article__body post-body "
-    "post__content "
-    "story-body markdown-body mw-parser-output page-content content-body post_content blog-content "
-    "td-post-content "
-    "main-content rich-text prose theme-doc-markdown article_body entry"
+_TEXT_NAME = re.compile(
+    r"(?:^|[\s_-])(?:article|post|entry|story|blog|news|page)[_-]{0,2}(?:content|body|text)(?=$|\s)",
+    re.IGNORECASE,
 )
+_LEAST_NAMED = 200
+_PICTURES = word_set("image images figure photo picture gallery media hero")
 
 
 def main_content(body: Element) -> list[Element]:
@@ -48,9 +47,8 @@ def main_content(body: Element) -> list[Element]:
     top = _common(top, final)
     top = _climb(top, final)
     marked = _marked(body, top, weights)
-    if marked is not None:
-        return [marked]
-    return _siblings(top, final, weights)
+    parts = _siblings(top, final, weights) if marked is None else [marked]
+    return _named(parts, weights) or parts
 
 
 def _points(body: Element, weights: dict[Element, Weight]) -> dict[Element, float]:
@@ -148,7 +146,34 @@ def _marked(body: Element, top: Element, weights: dict[Element, Weight]) -> Elem
                 found = found if found is not None else element
         elif top in set(element.iterancestors()) and _prose(weights[element]) >= 0.8 * core:
             found = found if found is not None else element
-    return None if found is None else _one_article(found, weights)
+    if found is not None:
+        return _one_article(found, weights)
+    longest = max(body.iter("article"), key=lambda article: _prose(weights[article]), default=None)
+    return longest if longest is not None and _prose(weights[longest]) > 1.5 * core else None
+
+
+def _named(parts: list[Element], weights: dict[Element, Weight]) -> list[Element]:
+    """The one element that is named as the text itself, with the title before it; else nothing."""
+    named = [
+        element
+        for part in parts
+        for element in part.iter("div", "section", "article")
+        if _TEXT_NAME.search(element.get("class", "")) and not within(element, "x-callout")
+    ]
+    held = set(named)
+    outer = [element for element in named if held.isdisjoint(element.iterancestors())]
+    if len(outer) != 1 or outer[0] in parts:
+        return []
+    text = outer[0]
+    if weights[text].letters < _LEAST_NAMED or _prose(weights[text]) < 0.15 * sum(
+        _prose(weights[part]) for part in parts
+    ):
+        return []
+    title = next(
+        (title for part in parts for title in part.iter("h1") if text not in title.iterancestors()), None
+    )
+    inside = next(text.iter("h1"), None) is not None
+    return [text] if title is None or inside else [title, text]
 
 
 def _one_article(marked: Element, weights: dict[Element, Weight]) -> Element:
@@ -192,6 +217,10 @@ def _reads_on(
 ) -> bool:
     if tag_of(top) in ("article", "main"):
         return False
+    if weight.images and weight.letters < 200 and tag_of(sibling) in ("figure", "img", "div"):
+        beside = sibling.getnext() is top or sibling.getprevious() is top
+        if beside and (tag_of(sibling) != "div" or _PICTURES & name_words(sibling)):
+            return True
     same = bool(sibling.get("class")) and sibling.get("class") == top.get("class")
     if sibling in final and final[sibling] + (threshold if same else 0.0) >= threshold:
         return True

@@ -15,6 +15,7 @@ from ingest.convert.html.tree import (
     drop,
     drop_all,
     elements,
+    has_text,
     name_words,
     start_of,
     sweep,
@@ -143,11 +144,31 @@ def _trail(lines: list[Element], parts: list[Element]) -> None:
         if line in parts:
             return
         text = text_of(line)
+        if line.tag in HEADINGS[1:] and _is_last(line, parts):
+            drop(line)  # nothing is left under it
+            continue
         named = line.tag not in _NOT_LINES and _named(line, _END_NAMES, parts)
         if named or SERVICE_LINE.fullmatch(text) or (is_meta(text) and line.tag not in _NOT_LINES):
             drop(line)
         elif _is_prose(line) or line.tag in _NOT_LINES or line.tag == "li":
             return
+
+
+def _is_last(element: Element, parts: list[Element]) -> bool:
+    """Whether neither text nor a picture stands behind an element in the content."""
+    while True:
+        if (element.tail or "").strip() and element not in parts:
+            return False
+        for sibling in element.itersiblings() if element not in parts else ():
+            if (
+                has_text(sibling)
+                or (sibling.tail or "").strip()
+                or next(sibling.iter("img"), None) is not None
+            ):
+                return False
+        if element in parts:
+            return element is parts[-1]
+        element = element.getparent()
 
 
 def _announced(root: Element) -> None:
