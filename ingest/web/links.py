@@ -12,7 +12,7 @@ _MOST_BYTES = 5_000_000
 _MOST_LINKS = 5000
 _MOST_LISTED = 50_000
 """The most addresses in a sitemap, by its protocol."""
-_LOCATION = re.compile(rb"<loc>\s*([^<]{1,4000})</loc>")
+_LOCATION = re.compile(rb"<loc>([^<]{1,4000})</loc>")
 _SITEMAP = re.compile(rb"<(urlset|sitemapindex)[\s>]")
 
 

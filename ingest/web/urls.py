@@ -61,6 +61,8 @@ def normalise(url: str, base: str = "") -> str | None:
 
     Source: RFC 3986, section 6.2.2 (case, percent-encoding, dot segments) and 6.2.3 (default ports).
     """
+    if len(url) > 2 * LONGEST:
+        return None
     url = re.sub(r"[\t\r\n]", "", url).strip(" \f\0")
     try:
         parts = urlsplit(urljoin(base, url))
