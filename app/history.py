@@ -62,6 +62,7 @@ class Source(_Record):
     text: str
     start: int
     header: str = ""
+    also_in: tuple[str, ...] = ()
 
 
 class Figures(_Record):
@@ -278,4 +279,5 @@ def _source(passage: Passage) -> Source:
         text=passage.text,
         start=passage.start,
         header=passage.header,
+        also_in=tuple(passage.also_in()),
     )

@@ -23,6 +23,8 @@ from app.history import Figures, Quote, Source, Turn
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 _CONTEXT = 240
 """Code points shown before the first and after the last quote of a passage; the rest is folded away."""
+_OTHERS = 4
+"""Documents that say the same, named on a card."""
 
 Span = tuple[int, int]
 
@@ -87,12 +89,18 @@ def _card(source: Source, marker: int, quotes: Sequence[Quote], key: str) -> str
     pages = sorted({quote.page for quote in quotes if quote.page is not None})
     where = " › ".join((*source.section, *(f"page {page}" for page in pages)))
     section = f'<span class="dl-section">{escape(where)}</span>' if where else ""
+    also = f'<p class="dl-note dl-info">{escape(_others(source.also_in))}</p>' if source.also_in else ""
     return (
         f'<article class="dl-card" id="{escape(key)}-{marker}">'
         f'<header><span class="dl-badge">{marker}</span>'
         f'<span class="dl-document">{escape(source.document)}</span>{section}</header>'
-        f"{passage_html(source.text, spans, source.header)}</article>"
+        f"{passage_html(source.text, spans, source.header)}{also}</article>"
     )
+
+
+def _others(documents: Sequence[str]) -> str:
+    more = len(documents) - _OTHERS
+    return "Also in " + ", ".join(documents[:_OTHERS]) + (f" and {more} more" if more > 0 else "")
 
 
 def passage_html(text: str, spans: Sequence[Span], header: str = "") -> str:

@@ -121,6 +121,9 @@ def _show(context: Context, found: Retrieval, trace: Trace | None) -> None:
         console.print(f"[bold]{number}. {escape(place)}[/]  [dim]{figures}[/]")
         text = " ".join(f"{passage.header}\n{passage.text}".split())
         console.print(escape(text if len(text) <= EXCERPT else text[:EXCERPT] + " ..."))
+        if passage.copies:
+            others = ", ".join(passage.also_in())
+            console.print(f"[dim]also in {escape(others if len(others) <= EXCERPT else others[:EXCERPT])}[/]")
         console.print()
     if not found.passages:
         console.print("No passage in the store is about this.")

@@ -227,9 +227,12 @@ class Passage:
 
     def to_json(self) -> dict[str, Any]:
         """The form that ``--json`` prints."""
-        also = sorted({copy.document for copy in self.copies})
         shown = {"id": self.id, "text": self.text, "score": self.score, "metadata": self.metadata()}
-        return shown | ({"also_in": also} if also else {})
+        return shown | ({"also_in": self.also_in()} if self.copies else {})
+
+    def also_in(self) -> list[str]:
+        """The other documents that say the same."""
+        return sorted({copy.document for copy in self.copies})
 
 
 def embedding_text(section: Sequence[str], text: str, header: str = "") -> str:

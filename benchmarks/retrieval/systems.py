@@ -17,6 +17,7 @@ from benchmarks.retrieval.data import Corpus, Span
 from benchmarks.speed.data import embedded
 from configs.settings import Settings, load_settings
 from ingest.chunk import ChunkBudget, chunk_body, document_id, make_chunks
+from ingest.duplicates import with_copy_keys
 from retrieve.embed import Embedder, load_tokenizer, max_tokens
 from retrieve.retriever import Retriever
 from retrieve.schema import Document
@@ -100,7 +101,7 @@ class Ours:
             modified=datetime.now(UTC),
         )
         spans = chunk_body(corpus.text, "markdown", budget, load_tokenizer(self._settings))
-        chunks = list(make_chunks(document, spans))
+        chunks = list(make_chunks(document, with_copy_keys(spans, document, ingest.near_duplicates)))
         vectors = embedded([chunk.embedding_text() for chunk in chunks], self._embedder, self._kept)
         with store.writer(
             embedder=self._embedder.name, dimension=self._embedder.dimension, fields={}, wait_s=1

@@ -136,10 +136,17 @@ def test_a_label_is_one_line_and_never_empty(text: str) -> None:
 
 def test_rows_of_a_table_stand_below_their_header_and_a_quote_names_its_page() -> None:
     source = Source(
-        id="a", document="d", section=("Ports",), text="| 1 | two |", start=5, header="| <a> | b |"
+        id="a",
+        document="d",
+        section=("Ports",),
+        text="| 1 | two |",
+        start=5,
+        header="| <a> | b |",
+        also_in=("<b>.md", *(f"{n}.md" for n in range(5))),
     )
     quote = Quote(marker=1, quote="two", start=11, end=14, page=3)
     turn = Turn(question="?", state="done", answer="two [1]", sources=(source,), quotes=(quote,))
     card = sources_html(turn, "s0")
     assert "| &lt;a&gt; | b |\n| 1 | <mark>two</mark> |" in card
     assert "Ports › page 3" in card
+    assert "Also in &lt;b&gt;.md, 0.md, 1.md, 2.md and 2 more" in card
