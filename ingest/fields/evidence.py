@@ -16,6 +16,9 @@ WINDOW = 8
 BOOL_WORDS = 3
 """Of a quote for a truth value, which no word of it states by itself."""
 
+_UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Letters of scripts that set no spaces between words."""
+_DAY = re.compile(r"\d{4}\s?年\s?\d{1,2}\s?月\s?\d{1,2}\s?日")
 _EDGES = " \t.,;:!?()[]{}\"'*_`“”‘’«»"
 
 
@@ -34,13 +37,14 @@ def states(quote: str, value: Scalar, spec: FieldSpec, spelling: Spelling) -> bo
     if spec.type == "bool":
         return len(quote.split()) >= BOOL_WORDS
     if spec.type in (None, "keyword"):
-        return _has_run(stems(quote), stems(as_text(value)))
+        text = as_text(value)
+        return text in quote if _UNSPACED.search(text) else _has_run(stems(quote), stems(text))
     return any(found == value for found in _values(quote, spec, spelling))
 
 
 def _values(quote: str, spec: FieldSpec, spelling: Spelling) -> Iterator[Scalar]:
     """The dates, numbers or languages of a quote; none that is a part of another ("5" of "5 million")."""
-    words = quote[:LONGEST_QUOTE].split()
+    words = _DAY.sub(lambda match: f" {''.join(match[0].split())} ", quote[:LONGEST_QUOTE]).split()
     taken: list[tuple[int, int]] = []
     for size in range(min(WINDOW, len(words)), 0, -1):
         for first in range(len(words) - size + 1):
@@ -56,9 +60,9 @@ def _values(quote: str, spec: FieldSpec, spelling: Spelling) -> Iterator[Scalar]
 
 def _whole(part: str, text: str) -> bool:
     """Whether a part stands in a text and cuts no word and no number."""
-    left = r"(?<!\w)" if part[0].isalnum() else ""
+    left = r"(?<!\w)" if part[0].isalnum() and not _UNSPACED.match(part[0]) else ""
     left += r"(?<!\d[.,])(?<!\W[-−])" if part[0].isdigit() else ""
-    right = r"(?!\w)" if part[-1].isalnum() else ""
+    right = r"(?!\w)" if part[-1].isalnum() and not _UNSPACED.match(part[-1]) else ""
     right += r"(?![.,]\d)" if part[-1].isdigit() else ""
     return re.search(f"{left}{re.escape(part)}{right}", text) is not None
 

@@ -262,6 +262,17 @@ def test_values_of_every_type_are_sought_in_the_quote() -> None:
     assert states("(3.2 GB)", 3200.0, specs["size"], Spelling())
 
 
+def test_scripts_without_spaces() -> None:
+    specs = field_specs({"signer": FieldSettings(), "signed": FieldSettings(type="datetime")})
+    text = "この契約は2024年3月5日に山田太郎が署名した。"
+    when, spelling = datetime(2024, 3, 5, tzinfo=UTC), Spelling("ja")
+    quote = "契約は2024年3月5日に山田太郎が署名"
+    assert checked(said(quote, "山田太郎"), specs["signer"], text, spelling) == ("山田太郎", "")
+    assert checked(said(quote, "2024年3月5日"), specs["signed"], text, spelling) == (when, "")
+    assert checked(said(quote, "鈴木一郎"), specs["signer"], text, spelling)[0] is None
+    assert checked(said(quote, "2024年3月6日"), specs["signed"], text, spelling)[0] is None
+
+
 def test_long_texts_are_shown_by_their_beginning_and_what_speaks_of_the_matter() -> None:
     noise = "Nothing of interest is written in this paragraph.\n\n" * 200
     text = f"The beginning. {noise}The termination clause grants ninety days.\n\n{noise}"
