@@ -56,8 +56,8 @@ class _Known:
     places: Counter[int] = field(default_factory=Counter)
 
 
-def drop_furniture(pages: Sequence[Frame | None]) -> int:
-    """Take the repeated rows out of each page's main frame; returns how many pages lost some."""
+def drop_furniture(pages: Sequence[Frame | None]) -> None:
+    """Take the repeated rows out of each page's main frame."""
     edges = [list(_edge_rows(frame, index)) for index, frame in enumerate(pages) if frame is not None]
     known = {True: _Known(), False: _Known()}
     for row in (row for rows in edges for row in rows):
@@ -69,15 +69,17 @@ def drop_furniture(pages: Sequence[Frame | None]) -> int:
     for row in (row for rows in edges for row in rows):
         if all(_is_known(known[row.at_top], piece, row.page) for piece in row.pieces):
             known[row.at_top].places[round(row.place / _SLOT)] += 1
-    changed = 0
-    for rows in edges:
-        gone = [piece for at_top in (True, False) for piece in _gone(rows, known[at_top], at_top, len(edges))]
-        frame = pages[rows[0].page] if rows else None
-        if gone and frame is not None:
-            dropped = set(map(id, gone))
-            frame.pieces = [piece for piece in frame.pieces if id(piece) not in dropped]
-            changed += 1
-    return changed
+    gone = {
+        id(piece)
+        for rows in edges
+        for at_top in (True, False)
+        for piece in _gone(rows, known[at_top], at_top, len(edges))
+    }
+    kept = [[p for p in frame.pieces if id(p) not in gone] if frame else [] for frame in pages]
+    if gone and any(kept):  # a document of nothing else keeps it
+        for frame, pieces in zip(pages, kept, strict=True):
+            if frame is not None:
+                frame.pieces = pieces
 
 
 def _edge_rows(frame: Frame, page: int) -> Iterator[_Row]:

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ _MAX_PAIRS = 250_000
 _MAX_CELLS = 5_000
 _LONG_CELL = 2_000
 _STAND_IN = 12.0
+_TWO_ROOMS = 0.25
+"""In line heights: how much farther apart rows of a table are than lines of a cell."""
 
 
 def rule_tables(frame: Frame) -> None:
@@ -165,7 +168,7 @@ def _run_end(rows: list[list[Piece]], start: int) -> int:
     """Where a run of rows with several cells ends; rows between them may continue a cell."""
     if not _is_tabular(rows[start]):
         return start
-    left, right = rows[start][0].x0, rows[start][-1].x1
+    left, second, right = rows[start][0].x0, rows[start][1].x0, rows[start][-1].x1
     end = last = start + 1
     while end < len(rows) and end - last < 3:
         row, before = rows[end], rows[end - 1]
@@ -173,7 +176,7 @@ def _run_end(rows: list[list[Piece]], start: int) -> int:
             break
         if _is_tabular(row):
             last = end + 1
-        elif row[-1].x1 - row[0].x0 > 0.6 * (right - left) and len(row) == 1:
+        elif len(row) == 1 and row[0].x1 - row[0].x0 > 0.6 * (right - left) and row[0].x0 < second - 2:
             break
         end += 1
     return last
@@ -192,24 +195,44 @@ def _aligned(rows: list[list[Piece]], across: Lines) -> Table | None:
     rules = int(((across[:, 0] > top - 15) & (across[:, 0] < bottom + 15)).sum()) if len(across) else 0
     if len(bands) < 2 or several < (2 if rules >= 2 else 3):
         return None
-    grid: list[list[list[Piece]]] = []
+    lines: list[list[list[Piece]]] = []
     for row in rows:
         cells: list[list[Piece]] = [[] for _ in bands]
         for piece in row:
             cells[_band(bands, piece)].append(piece)
-        if grid and not cells[0] and _continues(grid[-1], cells):
-            for cell, more in zip(grid[-1], cells, strict=True):
-                cell.extend(more)
-        else:
-            grid.append(cells)
+        lines.append(cells)
+    grid = _merged(lines)
     texts = [[cell_text(cell) for cell in cells] for cells in grid]
     filled = [text for row in texts for text in row if text]
     if len(texts) < 2 or len(filled) < 0.55 * len(texts) * len(bands):
         return None
-    if sum(map(len, filled)) > 90 * len(filled):
+    if sum(map(len, filled)) > 120 * len(filled):
         return None
     x0, x1 = bands[0][0], bands[-1][1]
     return Table(texts, x0, top, x1, bottom, tuple(round(band[0]) for band in bands))
+
+
+def _merged(lines: list[list[list[Piece]]]) -> list[list[list[Piece]]]:
+    """Lines of cells as rows: a line goes on with the row above where the room between rows is wider."""
+    tops = [min(piece.y0 for cell in line for piece in cell) for line in lines]
+    bottoms = [max(piece.y1 for cell in line for piece in cell) for line in lines]
+    gaps = [below - above for above, below in zip(bottoms, tops[1:], strict=False)]
+    height = median(b - t for t, b in zip(tops, bottoms, strict=True))
+    middle = (min(gaps) + max(gaps)) / 2
+    inner = [line for line, gap in zip(lines[1:], gaps, strict=True) if gap < middle]
+    ragged = sum(not all(line) for line in inner)
+    apart = (
+        max(gaps) - min(gaps) > _TWO_ROOMS * height
+        and len(lines) - len(inner) >= 3
+        and 2 * ragged >= len(inner)
+    )
+    rows: list[list[list[Piece]]] = [lines[0]]
+    for line, gap in zip(lines[1:], gaps, strict=True):
+        if gap < middle if apart else (not line[0] and _continues(rows[-1], line)):
+            rows[-1] = [cell + more for cell, more in zip(rows[-1], line, strict=True)]
+        else:
+            rows.append(line)
+    return rows
 
 
 def _continues(above: list[list[Piece]], cells: list[list[Piece]]) -> bool:
