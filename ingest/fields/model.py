@@ -19,7 +19,7 @@ from configs.errors import InputError
 from configs.settings import Settings
 from ingest.fields.cache import FILE, AnswerCache
 from ingest.fields.evidence import LONGEST_QUOTE, occurs, states
-from ingest.fields.excerpt import excerpt
+from ingest.fields.excerpt import REACH, excerpt
 from ingest.fields.resolve import Resolver
 from ingest.fields.spelling import Spelling, UnfitError
 from ingest.fields.values import FieldSpec, fit, shown
@@ -129,13 +129,15 @@ class ModelExtractor:
             ModelError: the model is not here or cannot be loaded.
         """
         asked = [(at, name) for at, subject in enumerate(subjects) for name in self._asked(subject)]
-        keys = {(at, name): self._key(subjects[at], name) for at, name in asked}
+        size = self._settings.ingest.model_characters
+        texts = {at: self._part(subjects[at].body, size) for at, _ in asked}
+        keys = {(at, name): self._key(texts[at], name) for at, name in asked}
         answers = {ask: self._cache.get(key) for ask, key in keys.items()}
         open_ = [ask for ask in asked if answers[ask] is None]
         if open_:
             self._open()
             with ThreadPoolExecutor(min(len(open_), self._settings.generate.max_running)) as threads:
-                made = threads.map(lambda ask: self._answer(subjects[ask[0]], ask[1]), open_)
+                made = threads.map(lambda ask: self._answer(texts[ask[0]], ask[1]), open_)
                 for ask, answer in zip(open_, made, strict=True):
                     answers[ask] = answer
                     if answer is not None:
@@ -163,33 +165,28 @@ class ModelExtractor:
             return ()
         return tuple(name for name in self._questions if name not in subject.metadata)
 
-    def _key(self, subject: Subject, name: str) -> str:
+    def _part(self, text: str, size: int) -> str:
+        """The part of a text that the model is shown."""
+        return excerpt(text, [words for question in self._questions.items() for words in question], size)
+
+    def _key(self, text: str, name: str) -> str:
         """A digest of all that decides an answer."""
-        size = self._settings.ingest.model_characters
-        parts = [
-            VERSION,
-            self._settings.models.answer,
-            self._schema(name),
-            self._messages(subject, name, size),
-        ]
+        parts = [VERSION, self._settings.models.answer, self._schema(name), self._messages(text, name)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def _answer(self, subject: Subject, name: str) -> str | None:
+    def _answer(self, text: str, name: str) -> str | None:
         """The model's answer; None where not even a short piece of the text fits its context."""
         assert self._chat is not None
         size = self._settings.ingest.model_characters
         while size >= SHORTEST:
             try:
-                return self._chat.complete(
-                    self._messages(subject, name, size), schema=self._schema(name), max_tokens=TOKENS
-                )
+                messages = self._messages(self._part(text, size), name)
+                return self._chat.complete(messages, schema=self._schema(name), max_tokens=TOKENS)
             except InputError:
                 size //= 2
         return None
 
-    def _messages(self, subject: Subject, name: str, size: int) -> list[tuple[str, str]]:
-        about = [part for item in self._questions.items() for part in item]
-        text = excerpt(subject.body, about, size)
+    def _messages(self, text: str, name: str) -> list[tuple[str, str]]:
         turns = [("system", INSTRUCTIONS)]
         for shown_text, question, answer in EXAMPLES:
             turns += [("user", _asking(shown_text, question)), ("assistant", json.dumps(answer))]
@@ -223,7 +220,8 @@ class ModelExtractor:
             if answer is None:
                 notes.append(f"{name}: the chat model's context is too short to read it")
                 continue
-            value, problem = checked(_parsed(answer), self._resolver.spec(name), subject.body, spelling)
+            spec = self._resolver.spec(name)
+            value, problem = checked(_parsed(answer), spec, subject.body[:REACH], spelling)
             if value is not None:
                 metadata[name] = value
             elif problem:
