@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import islice
 from typing import Any
 
 from ingest.web.urls import normalise
@@ -27,17 +28,13 @@ def links_of(page: bytes, url: str) -> list[str]:
     except (etree.LxmlError, ValueError):
         return []
     base = normalise(next(iter(tree.xpath("//base/@href")), ""), url) or url
-    found: dict[str, None] = {}
+    links: dict[str, None] = {}
     for link in tree.iter("a", "area"):
         href = link.get("href")
-        if not href or "nofollow" in (link.get("rel") or "").lower().split():
-            continue
-        target = normalise(href, base)
-        if target is not None:
-            found[target] = None
-        if len(found) >= _MOST_LINKS:
-            break
-    return list(found)
+        if href and "nofollow" not in (link.get("rel") or "").lower().split():
+            links[href] = None
+    targets = (normalise(href, base) for href in islice(links, _MOST_LINKS))
+    return list(dict.fromkeys(target for target in targets if target is not None))
 
 
 def sitemap_kind(data: bytes) -> str | None:
@@ -51,11 +48,6 @@ def sitemap_urls(data: bytes) -> list[str]:
 
     Source: sitemaps.org, protocol 0.9.
     """
-    found: dict[str, None] = {}
-    for match in _LOCATION.finditer(data):
-        url = normalise(html.unescape(match[1].decode("utf-8", "replace")))
-        if url is not None:
-            found[url] = None
-        if len(found) >= _MOST_LISTED:
-            break
-    return list(found)
+    listed = dict.fromkeys(match[1].strip() for match in islice(_LOCATION.finditer(data), _MOST_LISTED))
+    urls = (normalise(html.unescape(url.decode("utf-8", "replace"))) for url in listed)
+    return list(dict.fromkeys(url for url in urls if url is not None))

@@ -13,6 +13,7 @@ AGENT = "draftline"
 MOST_BYTES = 500 * 1024
 """What RFC 9309, section 2.5, asks a robot to read at least."""
 _LONGEST_DELAY_S = 60.0
+_MOST_RULES = 2000
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,16 @@ def parse_robots(data: bytes) -> Robots:
         key, _, value = line.partition("#")[0].partition(":")
         key, value = key.strip().lower(), value.strip()
         if key == "user-agent":
-            agents = [*agents, value.lower()] if named else [value.lower()]
+            agents = agents if named else []
             named = True
-            rules[value.lower()] += []
+            if value.lower() in (AGENT, "*") and value.lower() not in agents:
+                agents.append(value.lower())
+                rules[value.lower()] += []
             continue
         if key in ("allow", "disallow", "crawl-delay"):
             named = False
         for agent in agents:
-            if key in ("allow", "disallow") and value:
+            if key in ("allow", "disallow") and value and len(rules[agent]) < _MOST_RULES:
                 rules[agent].append((value, key == "allow"))
             elif key == "crawl-delay" and re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value):
                 delays[agent] = min(float(value), _LONGEST_DELAY_S)
