@@ -274,6 +274,8 @@ def _typed(text: str, boxes: Boxes, visible: npt.NDArray[np.intp]) -> str:
 
 
 def _clean(text: str, *, mono: bool) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     text = _JUNK.sub("", text).translate(_LIGATURES)
     if mono:
         return text.replace("\u0002", "-").replace(HYPHEN, "-").replace("\u00ad", "")

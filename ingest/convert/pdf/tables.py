@@ -170,13 +170,17 @@ def _run_end(rows: list[list[Piece]], start: int) -> int:
         return start
     left, second, right = rows[start][0].x0, rows[start][1].x0, rows[start][-1].x1
     end = last = start + 1
-    while end < len(rows) and end - last < 3:
+    while end < len(rows):
         row, before = rows[end], rows[end - 1]
-        if row[0].y0 - before[0].y1 > 1.5 * max(row[0].height, before[0].height):
+        gap = row[0].y0 - before[0].y1
+        if gap > 1.5 * max(row[0].height, before[0].height):
             break
         if _is_tabular(row):
+            second, right = min(second, row[1].x0), max(right, row[-1].x1)
             last = end + 1
-        elif len(row) == 1 and row[0].x1 - row[0].x0 > 0.6 * (right - left) and row[0].x0 < second - 2:
+        elif row[0].x0 >= second - 2 and end == last and gap < 0.4 * row[0].height:
+            last = end + 1  # a further line of a cell
+        elif end - last >= 3 or (len(row) == 1 and row[0].x1 - left > 0.6 * (right - left)):
             break
         end += 1
     return last
