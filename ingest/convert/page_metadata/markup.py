@@ -16,7 +16,7 @@ _MAX_ELEMENTS = 50_000
 _MAX_PROPERTIES, _MAX_HINTED = 1_000, 300
 _MAX_NAMES = 20
 _LONGEST_BYLINE = 160
-_LONGEST_TEXT = 5_000
+_LONGEST_TEXT, _LONGEST_ADDRESS = 5_000, 500
 _OF_THE_PAGE = ("html", "head", "body", "meta", "link")
 _MAX_STEPS = 1_000
 """Within an element, for its text; of its descendants half as many are looked at."""
@@ -39,6 +39,12 @@ _MARKED = {
 _NOT_A_NAME = re.compile(
     r"(?:bio|avatar|photo|image|img|pic|date|time|count|social|follow|twitter|email|role|title|job)"
 )
+_OF_A_PERSON = re.compile(
+    r".*/(?:authors?|writers?|contributors?|by)/[^/?#]+/?(?:[?#]|$)|/@[\w.-]+/?(?:[?#]|$)"
+)
+"""Addresses of pages about a person; an absolute ``/@name`` is a profile elsewhere."""
+_AHEAD_OF_NAME = re.compile(r"\W*(?:(?:\w+\s+){0,2}\w+\W*)?")
+_PROSE = re.compile(r"\s*(?!(?:and|on|in|for|with|und|am|et|le|y|el)\b)[^\W\d_A-Z]")
 _ITEMPROPS = {
     "datepublished": "date",
     "datecreated": "date",
@@ -101,7 +107,20 @@ def _hints(element: html.HtmlElement) -> str:
     hints = f"{element.get('class', '')} {element.get('id', '')}"[:500]
     if element.tag == "time":
         hints += " updated" if _is_of_a_change(element) else " published"
-    return hints + " author" if "author" in element.get("rel", "")[:200].lower().split() else hints
+    if "author" in element.get("rel", "")[:200].lower().split() or _leads_to_author(element):
+        hints += " author"
+    return hints
+
+
+def _leads_to_author(element: html.HtmlElement) -> bool:
+    """Whether a link that does not stand in running text leads to a page about a person."""
+    if element.tag != "a" or not _OF_A_PERSON.match(element.get("href", "")[:_LONGEST_ADDRESS]):
+        return False
+    before, parent = element.getprevious(), element.getparent()
+    ahead = before.tail if before is not None else parent.text if parent is not None else ""
+    return bool(_AHEAD_OF_NAME.fullmatch(line(ahead, _LONGEST_BYLINE))) and not _PROSE.match(
+        element.tail or ""
+    )
 
 
 def _is_of_a_change(element: html.HtmlElement) -> bool:
