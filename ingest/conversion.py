@@ -63,10 +63,10 @@ class Conversion:
             tasks, keys = self.plan.restless(self.fields)
             if tasks:
                 self.stages.stage("converting again for a field's new type", len(tasks), "files")
-            for task, outcome in self._outcomes(tasks, pool):
-                if outcome is None or (isinstance(outcome, Prepared | Failed) and outcome.key in keys):
-                    self._take(task, outcome)
-            self._ask()
+                for task, outcome in self._outcomes(tasks, pool):
+                    if outcome is None or (isinstance(outcome, Prepared | Failed) and outcome.key in keys):
+                        self._take(task, outcome)
+                self._ask()
         self.report.converting_s += time.perf_counter() - started
 
     def _ask(self) -> None:
