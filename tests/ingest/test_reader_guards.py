@@ -106,6 +106,11 @@ def test_markup_and_addresses_are_no_inventions() -> None:
     assert find_fault(text, Evidence(page), Limits(1.2, 0.0)) is None
 
 
+def test_what_did_not_end_is_refused_unless_it_looped() -> None:
+    assert find_fault(GOOD, PAGE, LIMITS, finished=False) == "it did not come to an end"
+    assert find_fault(GOOD + "and so " * 40, PAGE, LIMITS, finished=False) == "it repeated itself"
+
+
 def test_a_text_longer_than_its_page_is_refused() -> None:
     rng = random.Random(0)
     vocabulary = words(" ".join(SENTENCES))

@@ -158,10 +158,7 @@ class ReaderConverter:
 
     def _find_fault(self, body: str, evidence: Evidence, written: Sequence[Written]) -> str | None:
         limits = Limits(self._settings.reader_max_ratio, self._settings.reader_max_invented)
-        fault = find_fault(body, evidence, limits)
-        if fault is None and not all(part.finished for part in written):
-            return "it did not come to an end"
-        return fault
+        return find_fault(body, evidence, limits, finished=all(part.finished for part in written))
 
 
 def unfenced(markdown: str) -> str:

@@ -68,10 +68,16 @@ def words(text: str) -> list[str]:
     return _WORDS.findall(text.lower())
 
 
-def find_fault(markdown: str, page: Evidence, limits: Limits) -> str | None:
-    """What is wrong with a page's finished markdown, in a few words; None: nothing."""
+def find_fault(markdown: str, page: Evidence, limits: Limits, *, finished: bool = True) -> str | None:
+    """What is wrong with a page's markdown, in a few words; None: nothing.
+
+    Args:
+        finished: the model came to an end by itself.
+    """
     if loops(markdown, page):
         return "it repeated itself"
+    if not finished:
+        return "it did not come to an end"
     written = words(markdown)
     letters = sum(map(len, written))
     if letters > limits.max_ratio * page.letters:
