@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import qdrant_edge as edge
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +16,9 @@ from ingest.chunk import Span, make_chunks
 from ingest.duplicates import Duplicates, labels_of, with_copy_keys
 from retrieve.copies import distinct, with_copies
 from retrieve.resemblance import copy_keys, inclusion, resemblance, shingles
-from retrieve.schema import Chunk, Passage
+from retrieve.schema import RESERVED_FIELDS, Chunk, Passage
 from retrieve.store.edge import EdgeStore
+from retrieve.store.manifest import read_manifest
 from retrieve.visibility import visible_to
 from tests.retrieve.samples import make_document
 from tests.retrieve.test_expand import as_passage
@@ -167,3 +169,20 @@ def test_copies_do_not_crowd_out_the_others(crowded: EdgeStore) -> None:
     unseen = search.candidates(" ".join(text_of(8)), visible_to("south", ()), 5)
     assert paths(unseen) == ["page-400.md"]
     assert search.choose("any", unseen, visible_to("south", ()), 5)[0].copies == ()
+
+
+def test_a_store_that_an_older_version_made_gets_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retrieve.store import edge_writer, shard
+
+    store, folder = EdgeStore(tmp_path / "store"), tmp_path / "store"
+    older = {name: kind for name, kind in RESERVED_FIELDS.items() if name != "_dl.copies"}
+    with monkeypatch.context() as patched:
+        patched.setattr(edge_writer, "RESERVED_FIELDS", older)
+        write(store, [chunk(1, text_of(1))])
+    write(store, [chunk(2, text_of(2))])
+    opened = edge.EdgeShard.load(str(folder / str(read_manifest(folder).shard)))
+    assert not shard.unindexed(opened, RESERVED_FIELDS)
+    opened.close()
+    store.close()

@@ -244,6 +244,19 @@ def test_the_layout_that_the_settings_name(
     store.close()
 
 
+def test_a_collection_of_an_older_version_gets_the_indexes_it_lacks(
+    double: QdrantDouble, make_settings: Callable[..., Settings]
+) -> None:
+    store = open_store(make_settings(f"store.url={double.url}", profile="cluster"))
+    fill(store, [make_document(1)])
+    for field in ("_dl.copies", "_dl.page"):
+        del double.indexes["draftline-v1"][field]
+    fill(store, [make_document(2)])
+    assert double.indexes["draftline-v1"]["_dl.copies"]["data_type"] == "integer"
+    assert "_dl.page" in double.indexes["draftline-v1"]
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("quantization", "kind"), [("binary", models.BinaryQuantization), ("off", type(None))]
 )
