@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def visit_sites(paths: Sequence[str], settings: Settings, stages: Stages) -> Non
                 path,
                 settings,
                 settings.home / WEB,
-                accepts=lambda name: kind_of(name) is not None,
+                accepts=lambda name: kind_of(name) not in (None, "archive"),
                 show=show,
                 note=stages.note,
             )
@@ -64,7 +65,7 @@ def list_site(text: str, web: Path, listing: Listing) -> list[Source]:
     listing.scopes += scopes
     listing.failures += [Failure(url, error) for url, error in visit.failures]
     listing.unread += [place_of(url) for url, _ in visit.failures]
-    listing.skipped[OTHER_PAGES] += visit.skipped
+    listing.skipped += Counter({OTHER_PAGES: visit.skipped})
     sources = []
     for url, copy in mirror_of(web, given).copies():
         source = _source(url, copy)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +48,7 @@ def test_a_folder_is_walked_in_order_without_hidden_and_excluded_files(tree: Pat
     listing = listed(tree)
     assert names(listing) == ["a.md", "b.md", "sub/c.md", "sub/deep/d.txt"]
     assert {source.root for source in listing.sources} == {str(tree)}
-    assert listing.skipped == 1
+    assert listing.skipped == {".bin": 1}
     assert listing.failures == []
 
 
@@ -103,6 +105,44 @@ def test_a_dangling_link_and_a_pipe_fail_alone(tree: Path) -> None:
     listing = listed(tree)
     assert {failure.path for failure in listing.failures} == {"gone.md", "pipe.md"}
     assert len(listing.sources) == 4
+
+
+def test_sockets_loops_and_what_vanishes_fail_alone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "self.md").symlink_to("self.md")
+    (tree / "one").symlink_to("two")
+    (tree / "two").symlink_to("one")
+    monkeypatch.chdir(tree)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("talk.md")
+        real = os.scandir
+
+        def scandir(path: str) -> Any:
+            if path == str(tree / "sub" / "deep"):
+                raise FileNotFoundError(2, "No such file or directory")
+            if path == str(tree / "sub"):
+                (tree / "sub" / "c.md").unlink()
+            return real(path)
+
+        monkeypatch.setattr("ingest.walk.os.scandir", scandir)
+        listing = listed(tree)
+    assert names(listing) == ["a.md", "b.md"]
+    errors = {failure.path: failure.error for failure in listing.failures}
+    assert "symbolic links" in errors["self.md"]
+    assert errors["talk.md"] == "not a regular file"
+    assert "cannot be listed: No such file" in errors["sub/deep"]
+    assert str(tree / "sub" / "deep") in listing.unread  # what is known of it is kept
+
+
+def test_a_path_that_may_not_be_looked_at_is_a_failure(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.stat
+
+    def stat(path: Path, **options: Any) -> Any:
+        if path.name == "a.md":
+            raise PermissionError(13, "Permission denied")
+        return real(path, **options)
+
+    monkeypatch.setattr("ingest.listing.Path.stat", stat)
+    assert [f.error for f in listed(tree / "a.md").failures] == ["cannot be read: Permission denied"]
 
 
 def test_a_file_has_its_folder_as_root_unless_a_known_root_holds_it(tree: Path) -> None:
