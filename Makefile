@@ -22,7 +22,7 @@ test: install-dev models chromium  ## lint, types, layers, tests (under ten minu
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
-test-deep: test  ## the long sweeps as well: fuzz, kills, exactness over many prompts
+test-deep: test $(VENV)/.installed-deep  ## the long sweeps as well: fuzz, kills, exactness over many prompts
 	$(BIN)/pytest -m deep --timeout 3600
 
 bench: install  ## the store beside its peer, on text of yours: make bench CORPUS=FOLDER
@@ -61,6 +61,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(NATIVE) | $(RUN)
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(STAGE) 'installing what the tests need'
 	@$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-deep: $(VENV)/.installed-dev
+	$(STAGE) 'installing what only the long sweeps need'
+	@$(PIP) install -q -c constraints.txt -e '.[dev,ray,ocr]'
 	@touch $@
 
 .PHONY: chromium

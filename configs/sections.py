@@ -144,6 +144,9 @@ class IngestSettings(Section):
     convert_timeout_s: PositiveFloat
     workers: Annotated[int, Field(ge=0)] | None
     worker_mb: Annotated[float, Field(ge=512)]
+    ray_address: str | None
+    ray_embedders: PositiveInt
+    ray_gpus: Annotated[float, Field(ge=0)]
     chunk_tokens: Annotated[int, Field(ge=16)]
     chunk_overlap: Annotated[int, Field(ge=0)]
     near_duplicates: Literal["off", "exact", "near"]

@@ -59,7 +59,7 @@ def sync(context: Context) -> int:
         visit_sites(paths, settings, stages)
         if args.convert_only:
             return _export(context, paths, settings, stages)
-        run = Sync(settings, open_store(settings), stages, prune=args.prune)
+        run = Sync(settings, open_store(settings), stages, prune=args.prune, engine=args.engine)
         try:
             run.run(paths)
         except KeyboardInterrupt:
@@ -207,6 +207,12 @@ def _sync_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="remove documents whose files are gone (the default), or keep them",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="who converts and embeds: this machine, or a Ray cluster",
     )
     parser.add_argument("--report", metavar="FILE", help="write what the run did to FILE, as JSON")
     parser.add_argument("--convert-only", action="store_true", help="write markdown to --out; touch no store")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from configs.settings import Settings
 from ingest.containers import Expanded, Unchanged
@@ -23,6 +24,9 @@ from ingest.spool import Spool
 from retrieve.fields import fields_of, merge_fields
 from retrieve.schema import FieldType
 
+if TYPE_CHECKING:
+    from ingest.ray_engine import RayPool
+
 
 @dataclass
 class Conversion:
@@ -37,6 +41,8 @@ class Conversion:
     """Whether members go that a container has no more."""
     chunked: bool = True
     """Whether documents are cut into chunks."""
+    engine: str = "local"
+    """``ray``: files are converted and embedded by a Ray cluster."""
     fields: dict[str, FieldType] = field(init=False)
     """The user's fields of the store and of what is on the spool."""
     failures: list[KnownFailure] = field(default_factory=list)
@@ -55,7 +61,7 @@ class Conversion:
         tasks, started = self.plan.tasks, time.perf_counter()
         if not tasks:
             return
-        with WorkerPool(self.settings, len(tasks), chunked=self.chunked) as pool:
+        with self._pool(len(tasks)) as pool:
             self.stages.stage("converting", len(tasks), "files")
             for task, outcome in self._outcomes(tasks, pool):
                 self._take(task, outcome)
@@ -68,6 +74,13 @@ class Conversion:
                         self._take(task, outcome)
                 self._ask()
         self.report.converting_s += time.perf_counter() - started
+
+    def _pool(self, tasks: int) -> WorkerPool | RayPool:
+        if self.engine == "ray":
+            from ingest.ray_engine import RayPool
+
+            return RayPool(self.settings, tasks, chunked=self.chunked)
+        return WorkerPool(self.settings, tasks, chunked=self.chunked)
 
     def _ask(self) -> None:
         """Let the chat model read the fields that ask for it out of what was just converted."""
@@ -86,7 +99,9 @@ class Conversion:
         """Whether there is anything to write."""
         return bool(self.spool.documents or self.failures or self.containers)
 
-    def _outcomes(self, tasks: Sequence[Task], pool: WorkerPool) -> Iterator[tuple[Task, Outcome | None]]:
+    def _outcomes(
+        self, tasks: Sequence[Task], pool: WorkerPool | RayPool
+    ) -> Iterator[tuple[Task, Outcome | None]]:
         reader = open_reader(self.settings)
         if reader is not None:
             pages = [task for task in tasks if may_have_pages(task)]

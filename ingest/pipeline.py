@@ -32,10 +32,14 @@ class Sync:
 
     Args:
         prune: whether documents go whose files are gone.
+        engine: ``local``: files are converted and embedded by this machine; ``ray``: by a Ray cluster.
     """
 
-    def __init__(self, settings: Settings, store: Store, stages: Stages, *, prune: bool = True) -> None:
-        self._settings, self._store, self._stages, self._prune = settings, store, stages, prune
+    def __init__(
+        self, settings: Settings, store: Store, stages: Stages, *, prune: bool = True, engine: str = "local"
+    ) -> None:
+        self._settings, self._store, self._stages = settings, store, stages
+        self._prune, self._engine = prune, engine
         self.report = Report()
 
     def run(self, paths: Sequence[str]) -> Report:
@@ -81,7 +85,9 @@ class Sync:
 
     def _carry_out(self, plan: Plan) -> None:
         with Spool() as spool:
-            converted = Conversion(plan, self._settings, spool, self._stages, self.report, self._prune)
+            converted = Conversion(
+                plan, self._settings, spool, self._stages, self.report, self._prune, engine=self._engine
+            )
             converted.run()
             if not (converted.found_something() or plan.has_cleaning()):
                 return

@@ -30,6 +30,7 @@ from ingest.reading import UnreadableError, read_source
 from ingest.sources import Key, Stamp
 from retrieve.fields import fields_of
 from retrieve.schema import Document, FieldType, Metadata
+from retrieve.store.base import Vector
 
 _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 
@@ -51,6 +52,8 @@ class Prepared:
     """Path of the file that it is a member of."""
     seconds: float = 0.0
     """Reading, converting and chunking took so long."""
+    vectors: Vector | None = None
+    """Of the chunks, shape (len(spans), dim), where they are embedded already."""
 
     @property
     def key(self) -> Key:

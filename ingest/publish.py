@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
 
@@ -51,6 +52,8 @@ class Publisher:
         self._outdated: list[str] = []
         """Ids of documents whose stored chunks go before the next chunks come."""
         self._chunks: list[Chunk] = []
+        self._given: list[Vector | None] = []
+        """The vectors of chunks that came with one."""
         self._done: list[tuple[Entry, bool]] = []
         """Documents for the next commit, and whether each replaces an older version."""
         self._deleted: list[Entry] = []
@@ -102,8 +105,10 @@ class Publisher:
         for entry in moved:
             self._delete(entry)
         limit = WINDOW * self._settings.embed_batch
-        for chunk in make_chunks(document, prepared.spans):
+        given: Iterable[Vector | None] = repeat(None) if prepared.vectors is None else prepared.vectors
+        for chunk, vector in zip(make_chunks(document, prepared.spans), given, strict=False):
             self._chunks.append(chunk)
+            self._given.append(vector)
             if len(self._chunks) >= limit:
                 self._flush()
         entry = prepared.entry()
@@ -113,7 +118,8 @@ class Publisher:
 
     def _flush(self) -> None:
         """Embed and write the chunks at hand, longest first, a batch at a time."""
-        found = self._stored.find([chunk.embedding_text() for chunk in self._chunks])
+        stored = self._stored.find([chunk.embedding_text() for chunk in self._chunks])
+        found = [a if a is not None else b for a, b in zip(self._given, stored, strict=True)]
         self._writer.delete_documents(self._outdated)
         self._outdated = []
         pairs = list(zip(self._chunks, found, strict=True))
@@ -124,9 +130,10 @@ class Publisher:
         for start in range(0, len(new), size):
             batch = new[start : start + size]
             self._write(batch, self._embed(batch))
-        self._report.embedded += len(new)
-        self._report.reused += len(known)
-        self._chunks = []
+        arrived = sum(vector is not None for vector in self._given)
+        self._report.embedded += len(new) + arrived
+        self._report.reused += len(known) - arrived
+        self._chunks, self._given = [], []
 
     def _embed(self, chunks: Sequence[Chunk]) -> Vector:
         started = time.perf_counter()

@@ -1,0 +1,93 @@
+"""What the store has embedded already is not embedded again."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs.settings import load_settings
+from ingest.journal import read_report
+from retrieve.store import open_store
+from tests.ingest.stored import Ran, stored
+
+Sync = Callable[..., Ran]
+
+
+def counts() -> tuple[int, int]:
+    """Chunks embedded and chunks with a vector already, of the last run."""
+    found = read_report(load_settings().home)
+    assert found is not None
+    return found["embedded"], found["reused"]
+
+
+def vectors() -> dict[str, Any]:
+    return {record.embedding_text(): record.vector for record in open_store(load_settings()).records()}
+
+
+def test_a_moved_folder_embeds_nothing(sync: Sync, docs: Path) -> None:
+    sync(docs)
+    before = vectors()
+    (docs / "sub").rename(docs / "moved")
+    (docs / "pump.md").rename(docs / "moved" / "pump.md")
+    assert sync(docs).counts() == (2, 0, 1, 2)
+    assert counts() == (0, 2)
+    assert set(stored()) == {"moved/led.html", "moved/pump.md", "valve.txt"}
+    after = vectors()
+    assert all(np.array_equal(before[text], after[text]) for text in before)
+
+
+def test_an_edited_document_embeds_what_changed(sync: Sync, docs: Path) -> None:
+    parts = [f"# Part {i}\n\n" + f"Words of part {i}. " * 40 for i in range(12)]
+    (docs / "long.md").write_text("\n\n".join(parts))
+    sync(docs)
+    whole = len(stored()["long.md"])
+    parts[5] = parts[5].replace("Words", "Other words", 1)
+    (docs / "long.md").write_text("\n\n".join(parts))
+    sync(docs)
+    embedded, reused = counts()
+    assert embedded <= 2
+    assert embedded + reused == whole
+
+
+def test_new_labels_keep_the_vectors(sync: Sync, docs: Path) -> None:
+    sync(docs)
+    assert sync(docs, "--tenant", "acme").counts() == (0, 3, 0, 0)
+    assert counts() == (0, 3)
+
+
+def test_a_file_that_moves_into_an_archive_embeds_nothing(sync: Sync, docs: Path) -> None:
+    sync(docs)
+    text = (docs / "pump.md").read_text()
+    (docs / "pump.md").unlink()
+    with zipfile.ZipFile(docs / "old.zip", "w") as archive:
+        archive.writestr("pump.md", text)
+    assert sync(docs).counts() == (1, 0, 2, 1)
+    assert counts() == (0, 1)
+
+
+def test_no_prune_keeps_what_is_gone(sync: Sync, docs: Path) -> None:
+    sync(docs)
+    (docs / "valve.txt").unlink()
+    ran = sync(docs, "--no-prune")
+    assert (ran.counts(), ran.report["documents"]) == ((0, 0, 2, 0), 3)
+    assert "valve.txt" in stored()
+    assert sync(docs).counts() == (0, 0, 2, 1)
+
+
+def test_the_report_of_a_run(run: Callable[..., Ran], docs: Path, tmp_path: Path) -> None:
+    (docs / "picture.xyz").write_bytes(b"x")
+    file = tmp_path / "reports" / "run.json"
+    run(docs, "--report", file)
+    details = json.loads(file.read_text())
+    assert details == run("report", "--json").report
+    assert (details["added"], details["embedded"], details["skipped"]) == (3, 3, {".xyz": 1})
+    assert {entry["path"] for entry in details["slowest"]} == {"pump.md", "valve.txt", "sub/led.html"}
+    assert details["fields"]["author"] == {"front-matter": 1}
+    shown = run("report").out
+    assert "3 added" in shown
+    assert "author: front-matter 1" in shown
