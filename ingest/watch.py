@@ -81,7 +81,7 @@ class Watch:
         say: Callable[[Report, str], None],
         note: Callable[[str], None],
     ) -> None:
-        self._folders, self._home = watched(paths), str(settings.home)
+        self._folders, self._home = watched(paths), str(absolute(settings.home))
         self._crawl_s = settings.ingest.watch_crawl_s if any(map(is_url, paths)) else None
         self._sync, self._say, self._note = sync, say, note
         self._changes: queue.Queue[set[str]] = queue.Queue()

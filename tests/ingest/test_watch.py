@@ -249,6 +249,27 @@ def test_where_notifications_run_out_changes_are_looked_for(
     assert any("changes are looked for every" in note for note in script.notes)
 
 
+def test_a_folder_that_is_made_anew_is_followed_again(
+    docs: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script(settings, [str(docs)], Report(), Report(deleted=3), Report(added=3))
+
+    def replace() -> None:
+        docs.rename(docs.with_name("old"))
+
+    def renew() -> None:
+        docs.mkdir()
+        (docs / "a.md").write_text("a")
+
+    timers = [threading.Timer(1.0, replace), threading.Timer(2.5, renew)]
+    for timer in timers:
+        timer.start()
+    assert script.run(monkeypatch) == 130
+    for timer in timers:
+        timer.join()
+    assert len(script.said) == 3
+
+
 def test_a_line_a_change_set() -> None:
     failures = [Failure("a.md", "bad"), Failure("b.md", "worse"), Failure("c.md", "old")]
     line = change_line(Report(added=2, deleted=1, failed=failures), failures[:2])
