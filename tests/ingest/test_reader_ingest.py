@@ -1,0 +1,69 @@
+"""``python -m ingest`` with a reader model: the tiny one that copies, and SmolLM2, which makes things up."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.reader.__main__ import TINY
+from benchmarks.reader.pages import make_page
+from tests.ingest.stored import Ran, payloads
+
+Sync = Callable[..., Ran]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Two pages, and a text that is no page."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    rng = random.Random(99)
+    for name in ("one", "two"):
+        (folder / f"{name}.html").write_text(make_page(rng, blocks=3, words=6).html)
+    (folder / "note.txt").write_text("A note that no model reads.\n")
+    return folder
+
+
+def words(model: Path) -> list[str]:
+    changes = ("ingest.html=reader-lm", f"models.reader={model}", "generate.speculate=always")
+    return [word for change in changes for word in ("--set", change)]
+
+
+def origins() -> dict[str, str | None]:
+    """Who wrote each document's body."""
+    return {payload["_dl"]["document"]: payload["_dl"]["origins"].get("body") for payload in payloads()}
+
+
+def test_pages_are_read_by_the_model_and_switching_reads_them_again(sync: Sync, site: Path) -> None:
+    wanted = [*words(TINY), "--set", "generate.weights=float"]
+    first = sync(*wanted, site)
+    assert (first.code, first.counts()) == (0, (3, 0, 0, 0))
+    assert origins() == {"one.html": TINY.name, "two.html": TINY.name, "note.txt": None}
+    assert sync(*wanted, site).counts() == (0, 0, 3, 0)
+    assert sync(site).counts() == (0, 2, 1, 0)
+    assert set(origins().values()) == {None}
+
+
+def test_what_a_model_makes_up_is_not_stored_and_the_run_says_so(
+    sync: Sync, site: Path, smollm_folder: Path
+) -> None:
+    (site / "two.html").unlink()
+    (site / "one.html").write_text(
+        "<h1>Pumps</h1><p>Oil the pump in hall seven at noon, and the mill at one.</p>"
+    )
+    ran = sync(*words(smollm_folder), site)
+    assert (ran.code, ran.counts()) == (0, (2, 0, 0, 0))
+    assert f"note: one.html: {smollm_folder.name}: " in ran.err
+    assert "converted without it" in ran.err
+    found = origins()
+    assert found["one.html"].startswith(f"default ({smollm_folder.name}: ")
+    assert found["note.txt"] is None
+
+
+def test_a_reader_without_a_model_stops_the_run(sync: Sync, site: Path) -> None:
+    ran = sync("--set", "ingest.html=reader-lm", site)
+    assert ran.code == 2
+    assert "set models.reader" in ran.err
