@@ -67,9 +67,11 @@ class ImageConverter:
         if width * height > _MAX_PIXELS:
             raise InputError(f"an image of {width} x {height} pixels; at most {_MAX_PIXELS:,} are read")
         metadata, origins = _metadata(image)
-        reason = self._no_text(width, height)
-        if reason:
-            return Converted("", metadata, (reason,), origins)
+        if self._ocr == "off" or min(width, height) < _SMALLEST:
+            return Converted("", metadata, (), origins)
+        if self._ocr == "auto" and not ocr_is_installed():
+            note = "no text: text recognition is not installed (the extra ocr)"
+            return Converted("", metadata, (note,), origins)
         pages, notes = [], ["its text was recognised in the image (OCR)"]
         for picture in _pictures(image):
             frame = frame_of(text_reader().read(picture), *_points(picture))
@@ -81,16 +83,6 @@ class ImageConverter:
             notes.append(f"no text was found on page {numbers(empty)}")
         body, regions = markdown_of(pages)
         return Converted(body, metadata, tuple(notes), origins, regions)
-
-    def _no_text(self, width: int, height: int) -> str:
-        """Why text is not looked for; empty where it is."""
-        if self._ocr == "off":
-            return "no text: ingest.ocr is off"
-        if self._ocr == "auto" and not ocr_is_installed():
-            return "no text: text recognition is not installed (the extra ocr)"
-        if min(width, height) < _SMALLEST:
-            return "no text: too small an image"
-        return ""
 
 
 def _points(picture: Picture) -> tuple[float, float]:

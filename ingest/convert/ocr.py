@@ -56,6 +56,8 @@ class TextReader:
 
         # One thread: files are converted side by side.
         self._engine: Any = RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)
+        # By default a picture grows until its shorter side has 736 pixels: a thin one without end.
+        self._engine.text_det.limit_type = "max"
 
     def read(self, picture: Picture) -> list[Found]:
         """The lines, in no particular order."""
@@ -64,11 +66,11 @@ class TextReader:
         height, width = picture.shape[:2]
         if min(height, width) < _SMALLEST:
             return []
-        small = _sized(cv2, picture, FIND_SIDE / max(height, width), grow=False)
+        small = _sized(cv2, picture, min(FIND_SIDE / max(height, width), 2.0))
         boxes, _ = self._engine.auto_text_det(np.ascontiguousarray(small))
         if boxes is None or not len(boxes):
             return []
-        large = _sized(cv2, picture, READ_SIDE / max(height, width), grow=True)
+        large = _sized(cv2, picture, min(READ_SIDE / max(height, width), 4.0))
         scale = np.array([large.shape[1] / small.shape[1], large.shape[0] / small.shape[0]])
         corners = [np.array(box, dtype=np.float32)[:, :2] * scale for box in boxes[:_MAX_LINES]]
         crops = self._engine.get_crop_img_list(large, [_wider(c).astype(np.float32) for c in corners])
@@ -96,9 +98,8 @@ def _wider(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return wider
 
 
-def _sized(cv2: Any, picture: Picture, scale: float, *, grow: bool) -> Picture:
-    """A picture made larger or smaller; it is made four times as large at most."""
-    scale = min(scale, 4.0 if grow else 1.0)
+def _sized(cv2: Any, picture: Picture, scale: float) -> Picture:
+    """A picture made larger or smaller."""
     if abs(scale - 1) < 0.05:
         return picture
     size = max(round(picture.shape[1] * scale), 1), max(round(picture.shape[0] * scale), 1)

@@ -43,7 +43,7 @@ def test_every_kind_gives_its_size(kind: str) -> None:
     assert found == Converted(
         "",
         {"width": 64, "height": 48},
-        ("no text: ingest.ocr is off",),
+        (),
         {"width": "image", "height": "image"},
     )
 
@@ -107,23 +107,24 @@ def test_without_the_extra_a_picture_is_a_document_without_text(monkeypatch: pyt
 
 def test_icons_are_not_read() -> None:
     pytest.importorskip("rapidocr_onnxruntime", reason="the extra ocr is not installed")
-    assert read(saved(Image.new("RGB", (32, 32))), "auto").notes == ("no text: too small an image",)
+    assert read(saved(Image.new("RGB", (32, 32))), "auto") == read(saved(Image.new("RGB", (32, 32))))
 
 
 def test_text_is_read_on_a_clear_ground_and_upright() -> None:
     pytest.importorskip("rapidocr_onnxruntime", reason="the extra ocr is not installed")
-    found = read(saved(written("The pump runs at noon", "and stops at night", mode="RGBA")), "auto")
+    text = written("The pump runs at noon", "and stops at night", size=(500, 160), mode="RGBA")
+    found = read(saved(text), "auto")
     assert found.body == "The pump runs at noon and stops at night\n"
     assert found.notes == ("its text was recognised in the image (OCR)",)
     (region,) = found.regions
     assert (region.page, region.start) == (1, 0)
     assert region.box is not None
-    assert region.box[0] < 0.1
-    assert read(saved(Image.new("RGB", (200, 100), "white")), "auto").notes == (
-        "no text was found in the image",
-    )
+    assert region.box[0] < 0.2
+    blank = read(saved(Image.new("RGB", (60, 60), "white")), "auto")
+    assert blank.notes == ("no text was found in the image",)
 
 
+@pytest.mark.deep
 def test_pages_of_a_tiff_are_pages() -> None:
     pytest.importorskip("rapidocr_onnxruntime", reason="the extra ocr is not installed")
     pages = [written("The first page.", size=(600, 150)), written("The second page.", size=(600, 150))]

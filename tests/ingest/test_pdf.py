@@ -163,6 +163,23 @@ def test_a_ruled_cell_may_have_several_lines() -> None:
     assert f"| valve | {PROSE.strip()} |" in found.body
 
 
+def test_a_cell_without_lines_around_it_may_have_several_lines() -> None:
+    def draw(canvas: Any, size: Any) -> None:
+        canvas.setFont("Helvetica", 10)
+        y = 700
+        rows = (("valve", "made of brass,", "opens slowly"), ("pipe", "lead"), ("lid", "oak,", "old"))
+        for name, *remarks in rows:
+            canvas.drawString(72, y, name)
+            for remark in remarks:
+                canvas.drawString(200, y, remark)
+                y -= 12
+            y -= 8
+
+    assert read_pdf(drawn(draw)).body == (
+        "| valve | made of brass, opens slowly |\n| --- | --- |\n| pipe | lead |\n| lid | oak, old |\n"
+    )
+
+
 def test_a_table_goes_on_over_pages() -> None:
     rows = [["Part", "Count", "Made of"], *([f"part {n}", str(n), "brass"] for n in range(120))]
     found = read_pdf(story([paragraph(PROSE), table(rows, grid=True)]))

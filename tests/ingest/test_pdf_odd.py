@@ -12,6 +12,7 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.lib.utils import ImageReader
 
 from configs.errors import InputError
+from ingest.convert.ocr import text_reader
 from tests.ingest.pdfs import PROSE, drawn, lines, read_pdf
 
 
@@ -66,6 +67,29 @@ def test_pages_without_area_and_without_text() -> None:
     assert read_pdf(drawn(lines("Words"), size=(0, 0))).body == "Words\n"
     found = read_pdf(drawn(lines("Words"), lambda canvas, size: None))
     assert found.notes == ("no text layer on page 2",)
+
+
+def test_a_file_of_page_numbers_alone_keeps_them() -> None:
+    assert read_pdf(drawn(lines("1", y=800), lines("2", y=800))).body == "1\n\n2\n"
+
+
+def test_forms_that_contain_themselves_end() -> None:
+    def stream(number: int, about: bytes, content: bytes) -> bytes:
+        head = b"%d 0 obj <<%s /Resources <</Font <</F 5 0 R>> /XObject <</A 6 0 R>>>> /Length %d>> stream\n"
+        return head % (number, about, len(content)) + content + b"\nendstream endobj\n"
+
+    form = b"/Type /XObject /Subtype /Form /BBox [0 0 600 800]"
+    data = (
+        b"%PDF-1.4\n1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj\n"
+        b"2 0 obj <</Type /Pages /Kids [3 0 R] /Count 1>> endobj\n"
+        b"3 0 obj <</Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R "
+        b"/Resources <</Font <</F 5 0 R>> /XObject <</A 6 0 R>>>>>> endobj\n"
+        b"5 0 obj <</Type /Font /Subtype /Type1 /BaseFont /Helvetica>> endobj\n"
+        + stream(4, b"", b"BT /F 12 Tf 50 700 Td (Outer words) Tj ET /A Do")
+        + stream(6, form, b"BT /F 12 Tf 50 600 Td (Inner words) Tj ET /A Do")
+        + b"trailer <</Root 1 0 R>>\n"
+    )
+    assert "Inner words" in read_pdf(data).body
 
 
 def test_a_page_in_very_many_pieces_keeps_its_text() -> None:
@@ -153,14 +177,15 @@ def test_a_scan_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> N
         read_pdf(scanned(drawn(lines("Words"))), "auto")
 
 
-def test_a_scan_is_read_in_order() -> None:
+def test_a_scan_is_read_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rapidocr_onnxruntime", reason="the extra ocr is not installed")
+    monkeypatch.setattr("ingest.convert.ocr.FIND_SIDE", 1000)  # the letters are large enough for it
 
     def draw(canvas: Any, size: Any) -> None:
         canvas.setFont("Helvetica-Bold", 20)
         canvas.drawString(72, 770, "The pump manual")
         for x, side in ((72, "left"), (310, "right")):
-            lines(*(f"the {side} column has words, line {row}" for row in range(1, 5)), x=x)(canvas, size)
+            lines(*(f"the {side} column has words, line {row}" for row in range(1, 4)), x=x)(canvas, size)
 
     found = read_pdf(scanned(drawn(draw)), "auto")
     assert found.notes == ("text recognised in the picture (OCR) of page 1",)
@@ -168,3 +193,12 @@ def test_a_scan_is_read_in_order() -> None:
     places = [found.body.index(f"the {side} column") for side in ("left", "right")]
     assert places == sorted(places)
     assert len(found.regions) >= 2
+
+
+def test_text_recognition_that_is_asked_for_and_not_there_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingest.convert.ocr.ocr_is_installed", lambda: False)
+    text_reader.cache_clear()
+    with pytest.raises(InputError, match=r"ingest\.ocr is 'always', but text recognition is not installed"):
+        read_pdf(drawn(lines("Words")), "always")
