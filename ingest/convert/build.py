@@ -14,6 +14,14 @@ Form = tuple[str, ...]
 """Tags around a run, the outermost first."""
 
 
+def xml_text(text: str) -> str:
+    """Text as a tree can hold it: halves of characters joined, controls left out."""
+    if not _NOT_XML.search(text):
+        return text
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return _NOT_XML.sub("", joined)
+
+
 class Line:
     """A line of text in an element; runs of one form side by side become one element."""
 
@@ -36,10 +44,7 @@ class Line:
         self._pieces = []
         if not text:
             return
-        if _NOT_XML.search(text):
-            # Halves of a character may come one by one; what is left has no place in a text.
-            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-            text = _NOT_XML.sub("", text)
+        text = xml_text(text)
         inner = self.element
         for tag in (*(("a",) if href else ()), *form):
             inner = etree.SubElement(inner, tag)

@@ -29,10 +29,12 @@ class CsvConverter:
         refuse_binary(data, "a table in text")
         text, note = decode(data)
         text = text.removeprefix("\ufeff")
+        if "\n" not in text:
+            text = text.replace("\r", "\n")
         separator, text = _separator(text, suffix)
         grid = Grid()
         grid.read(_rows(text, separator))
-        body, notes = sheet_markdown(grid)
+        body, notes = sheet_markdown(grid, text.count("\n"))
         return Converted(tidy(body), {}, tuple(filter(None, (note, *notes))))
 
 
@@ -40,11 +42,18 @@ def _rows(text: str, separator: str) -> Iterator[list[str]]:
     # A stray quote would swallow the rest of the file as one value: then lines are lines.
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if _quotes_close(text) else csv.QUOTE_NONE
     try:
-        yield from csv.reader(
-            io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, skipinitialspace=True
-        )
+        yield from csv.reader(_lines(text), delimiter=separator, quoting=quoting, skipinitialspace=True)
     except csv.Error as error:
         raise InputError(f"damaged: cannot be read as a table: {error}") from None
+
+
+def _lines(text: str) -> Iterator[str]:
+    """One line after the other, with its end, and without a copy of the whole."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _quotes_close(text: str) -> bool:

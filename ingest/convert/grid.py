@@ -23,19 +23,23 @@ class Grid:
 
     rows: dict[int, list[str]] = field(default_factory=dict)
     """By their number from 0; empty rows are missing."""
-    cut_rows: int = 0
+    full: bool = False
+    """Whether there are more rows than are kept."""
+    seen: int = 0
+    """Rows that were read, empty ones too."""
     cut_columns: int = 0
     """How many columns the widest row has beyond those that are kept."""
     characters: int = 0
 
     def read(self, rows: Iterable[Sequence[str]]) -> None:
-        """Take rows in order; what is beyond the limits is counted only."""
+        """Take rows in order, up to the limits: what is behind them is not even looked at."""
         for number, row in enumerate(rows):
+            self.seen = number
             if not any(value.strip() for value in row):
                 continue
             if len(self.rows) >= MAX_ROWS or self.characters > MAX_CHARACTERS:
-                self.cut_rows += 1
-                continue
+                self.full = True
+                return
             filled = next(i for i in range(len(row), 0, -1) if row[i - 1].strip())
             self.cut_columns = max(self.cut_columns, filled - MAX_COLUMNS)
             kept = [value.strip() for value in row[: min(filled, MAX_COLUMNS)]]
@@ -66,8 +70,11 @@ class Grid:
                 row[left : right + 1] = [value] * (right + 1 - left)
 
 
-def sheet_markdown(grid: Grid) -> tuple[str, list[str]]:
+def sheet_markdown(grid: Grid, total: int) -> tuple[str, list[str]]:
     """Tables are set apart by empty rows; a row with one value only is a line of text above or below.
+
+    Args:
+        total: about how many rows the whole sheet has.
 
     Returns:
         Markdown, and notes of what was cut.
@@ -76,8 +83,9 @@ def sheet_markdown(grid: Grid) -> tuple[str, list[str]]:
     for group in _groups(grid.rows):
         parts += _group_blocks(group)
     notes = []
-    if grid.cut_rows:
-        notes.append(f"rows beyond the first {len(grid.rows)} are left out ({grid.cut_rows})")
+    if grid.full:
+        beyond = max(total - grid.seen, 1)
+        notes.append(f"rows beyond the first {len(grid.rows)} are left out (about {beyond})")
     if grid.cut_columns:
         notes.append(f"columns beyond the first {MAX_COLUMNS} are left out ({grid.cut_columns})")
     return blocks(parts), notes

@@ -49,7 +49,7 @@ KINDS = {
         Kind("image", _IMAGES, "image", "1", ("pillow",), ("rapidocr-onnxruntime",), ("ocr",)),
         Kind("docx", (".docx", ".docm", ".dotx"), "docx", "1", ("lxml",)),
         Kind("pptx", (".pptx", ".pptm", ".ppsx"), "pptx", "1", ("python-pptx",)),
-        Kind("xlsx", (".xlsx", ".xlsm", ".xltx"), "xlsx", "1", ("openpyxl",)),
+        Kind("xlsx", (".xlsx", ".xlsm", ".xltx"), "xlsx", "1", ("lxml",)),
         Kind("xls", (".xls",), "xls", "1", ("xlrd",)),
         Kind("csv", (".csv", ".tsv", ".tab"), "csv", "1"),
         Kind("epub", (".epub",), "epub", "1", ("lxml",)),

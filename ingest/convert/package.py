@@ -15,7 +15,7 @@ from configs.errors import InputError
 
 MAX_PARTS = 20_000
 MAX_UNPACKED = 1_000_000_000
-MAX_TREE = 64_000_000
+MAX_TREE = 32_000_000
 """Bytes of an XML part that is read into memory as a whole."""
 MAX_RATIO = 200
 RATIO_FROM = 16_000_000
@@ -91,6 +91,16 @@ class Package:
             other = self.content
             hint = f"its content is {other}; rename it" if other else f"it has no part {name}"
             raise InputError(f"not {self.what}: {hint}")
+
+    def refuse_large_trees(self) -> None:
+        """Fail where a library that reads all XML parts at once would fill the memory.
+
+        Raises:
+            InputError: their sum is beyond what several large ones may have.
+        """
+        total = sum(size for name, size in self._sizes.items() if name.endswith((".xml", ".rels")))
+        if total > 4 * MAX_TREE:
+            raise InputError(f"it unpacks to {total / 1e6:.0f} MB of XML; split it")
 
     def read(self, name: str, limit: int = MAX_TREE) -> bytes:
         """A part's bytes.

@@ -34,6 +34,7 @@ class PptxConverter:
         package = Package(data, "a PowerPoint presentation")
         package.require("ppt/presentation.xml")
         package.refuse_entities()
+        package.refuse_large_trees()
         fields = core_properties(package)
         slides, notes = _Reader().read(data)
         parts, regions, position = [], [], 0
@@ -93,7 +94,7 @@ class _Reader:
         if getattr(shape, "has_table", False):
             return _table(shape.table)
         if getattr(shape, "has_chart", False):
-            return _chart(shape.chart)
+            return self.chart(shape)
         if getattr(shape, "has_text_frame", False):
             return _text(
                 shape.text_frame, bullets=getattr(shape, "is_placeholder", False) and _is_body(shape)
@@ -103,6 +104,12 @@ class _Reader:
         if shape._element.tag.endswith("}graphicFrame"):
             return _diagram(shape) or self.skip("embedded objects")
         return ""
+
+    def chart(self, shape: Any) -> str:
+        try:
+            return _chart(shape.chart)
+        except (NotImplementedError, ValueError, KeyError, AttributeError, IndexError):
+            return self.skip("charts of kinds that cannot be read")
 
     def picture(self, shape: Any) -> str:
         described = one_line(shape._element.nvPicPr.cNvPr.get("descr") or "")

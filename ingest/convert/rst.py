@@ -9,6 +9,7 @@ import lxml.html
 from configs.errors import InputError
 from configs.sections import IngestSettings
 from ingest.convert.base import Converted, refuse_binary, tidy
+from ingest.convert.build import xml_text
 from ingest.convert.encoding import decode
 from ingest.convert.markup import one_line
 from ingest.convert.properties import declared
@@ -53,7 +54,7 @@ class RstConverter:
         refuse_binary(data, "reStructuredText")
         text, note = decode(data)
         try:
-            page, fields = _page(text)
+            page, fields = _page(xml_text(text))
             body = whole_page(page)
         except RecursionError:
             raise InputError("its sections or lists are nested too deeply to be read") from None

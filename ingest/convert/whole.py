@@ -16,7 +16,12 @@ def whole_page(tree: Any) -> str:
     if body is None:
         return ""
     base = page_address(tree)
-    return settled_markdown(body, settle(body).definitions, base)
+    notes = settle(body).definitions
+    for root in (body, *notes):
+        for link in root.iter("a"):
+            if link.get("href", "").startswith("#"):
+                del link.attrib["href"]  # a place in the page, which the text has no more
+    return settled_markdown(body, notes, base)
 
 
 def settled_markdown(root: Any, notes: Sequence[Any] = (), base: str | None = None) -> str:

@@ -13,7 +13,7 @@ from ingest.convert.base import Converted, tidy
 from ingest.convert.grid import Grid, sheet_markdown
 from ingest.convert.markup import blocks, heading
 from ingest.convert.properties import declared
-from ingest.convert.xlsx import MAX_SHEETS, number
+from ingest.convert.xlsx_parts import MAX_SHEETS, plain_number
 
 
 class XlsConverter:
@@ -31,7 +31,7 @@ class XlsConverter:
             grid = Grid()
             grid.read(_rows(sheet, book.datemode, error_text_from_code))
             grid.spread((top, left, bottom - 1, right - 1) for top, bottom, left, right in sheet.merged_cells)
-            body, cut = sheet_markdown(grid)
+            body, cut = sheet_markdown(grid, sheet.nrows)
             parts += [heading(2, sheet.name), body] if body else []
             notes += [f"sheet {sheet.name!r}: {note}" for note in cut]
         metadata, origins = declared({"author": book.user_name}, "xls")
@@ -65,7 +65,7 @@ def _text(cell: Any, datemode: int, errors: dict[int, str]) -> str:
     from xlrd import XL_CELL_BOOLEAN, XL_CELL_DATE, XL_CELL_ERROR, XL_CELL_NUMBER, xldate_as_datetime
 
     if cell.ctype == XL_CELL_NUMBER:
-        return number(cell.value)
+        return plain_number(cell.value)
     if cell.ctype == XL_CELL_BOOLEAN:
         return "TRUE" if cell.value else "FALSE"
     if cell.ctype == XL_CELL_ERROR:
@@ -74,7 +74,7 @@ def _text(cell: Any, datemode: int, errors: dict[int, str]) -> str:
         try:
             moment: datetime = xldate_as_datetime(cell.value, datemode)
         except (ValueError, OverflowError):
-            return number(cell.value)
+            return plain_number(cell.value)
         midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
         return moment.date().isoformat() if midnight else moment.isoformat(" ", "seconds")
     return str(cell.value)

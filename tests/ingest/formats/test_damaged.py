@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configs.errors import InputError
+from ingest.convert import xlsx_parts
 from ingest.convert.base import Converted
 from tests.ingest.formats.files import (
     book,
@@ -179,11 +180,21 @@ def test_macros_are_not_looked_at() -> None:
     assert convert(data, ".docm").body == convert(report(), ".docx").body
 
 
-def test_a_sheet_of_a_million_rows_of_nothing() -> None:
-    sheet = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
-    rows = '<row r="999999999"><c r="XFD999999999" t="inlineStr"><is><t>x</t></is></c></row>'
-    data = changed(saved(openpyxl.Workbook()), {"xl/worksheets/sheet1.xml": sheet.format(rows)})
-    check(data, ".xlsx")
+SHEET = "<worksheet xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'>{}</worksheet>".format
+
+
+def sheet(rows: str) -> bytes:
+    text = SHEET(f"<sheetData>{rows}</sheetData>")
+    return changed(saved(openpyxl.Workbook()), {"xl/worksheets/sheet1.xml": text})
+
+
+def test_rows_and_cells_far_away_and_a_row_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = '<c r="{}" t="inlineStr"><is><t>x</t></is></c>'.format
+    assert convert(sheet(f'<row r="9999999">{cell("A9999999")}</row>'), ".xlsx").body == ""
+    assert convert(sheet(f'<row r="1">{cell("A1")}{cell("ZZZ1")}</row>'), ".xlsx").body == "## Sheet\n\nx\n"
+    monkeypatch.setattr(xlsx_parts, "MAX_ELEMENT", 200_000)
+    endless = f'<row r="1">{cell("A1")}</row><row r="2">' + "<c/>" * 200_000 + "</row>"
+    assert convert(sheet(endless), ".xlsx").body == "## Sheet\n\nx\n"
 
 
 @pytest.mark.parametrize(

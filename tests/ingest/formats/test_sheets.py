@@ -72,7 +72,7 @@ def test_a_million_rows_are_read_one_by_one_and_cut(monkeypatch: pytest.MonkeyPa
     converted = convert(saved(workbook), ".xlsx")
     assert converted.body == "## Sheet\n\n| 0 | x |\n| --- | --- |\n| 1 | x |\n| 2 | x |\n"
     assert converted.notes == (
-        "sheet 'Sheet': rows beyond the first 3 are left out (7)",
+        "sheet 'Sheet': rows beyond the first 3 are left out (about 7)",
         "sheet 'Sheet': columns beyond the first 2 are left out (1)",
     )
 
@@ -110,6 +110,26 @@ def test_tables_in_text(text: str, suffix: str, body: str) -> None:
     assert convert(text.encode(), suffix).body == body
 
 
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [
+        (45293, "yyyy\\-mm\\-dd", "2024-01-02"),
+        (45293.5, 'd. mmmm yyyy "at" h:mm', "2024-01-02 12:00:00"),
+        (0.25, "[h]:mm:ss", "6:00:00"),
+        (0.5, '0.00" days"', "0.5"),
+        (12.5, "[Red]#,##0.00;(General)", "12.5"),
+        (1 / 3, "0%", "33.3333333333%"),
+        (1e20, "General", "1e+20"),
+        (1e300, "yyyy", "1e+300"),
+    ],
+)
+def test_numbers_as_their_formats_show_them(value: float, form: str, shown: str) -> None:
+    workbook = openpyxl.Workbook()
+    workbook.active["A1"] = value
+    workbook.active["A1"].number_format = form
+    assert convert(saved(workbook), ".xlsx").body == f"## Sheet\n\n{shown}\n"
+
+
 def test_a_table_in_another_encoding() -> None:
     converted = convert("Größe;Farbe\n1;grün\n".encode("cp1252"), ".csv")
     assert converted.body == "| Größe | Farbe |\n| --- | --- |\n| 1 | grün |\n"
@@ -120,6 +140,6 @@ def test_a_caption_within_a_table_is_said_once_and_merged_columns_in_each() -> N
     sheet = Grid()
     sheet.read([["Part", "2023", "2024"], ["Pumps", "", ""], ["small", "1", ""], ["large", "2", "3"]])
     sheet.spread([(1, 0, 1, 2), (2, 1, 2, 2)])
-    assert sheet_markdown(sheet)[0] == (
+    assert sheet_markdown(sheet, 4)[0] == (
         "| Part | 2023 | 2024 |\n| --- | --- | --- |\n| Pumps |  |  |\n| small | 1 | 1 |\n| large | 2 | 3 |"
     )
