@@ -1,4 +1,4 @@
-"""Web pages, by trafilatura: the main content as markdown, and what the page declares about itself."""
+"""Web pages: the main content as markdown, and what the page declares about itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ class HtmlConverter:
 
     def __init__(self) -> None:
         # It reports on pages to developers; what a person should know is raised or noted here.
-        logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
         logging.getLogger("htmldate").setLevel(logging.CRITICAL)
 
     def convert(self, data: bytes, suffix: str) -> Converted:

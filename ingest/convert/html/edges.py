@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from ingest.convert.html.phrases import ANNOUNCES_OTHERS, SERVICE_LINE, is_meta
+from ingest.convert.html.phrases import ANNOUNCES_OTHERS, OTHER_PAGES, SERVICE_LINE, is_meta
 from ingest.convert.html.tree import (
     BLOCKS,
     GONE,
@@ -39,6 +39,7 @@ _NOT_LINES = ("pre", "td", "th", "caption", "dd", "dt", "figcaption")
 _LEAD, _TRAIL = 25, 15  # lines looked at
 _SHORT = 250  # letters
 _BOX = 600
+_MOST_OTHERS = 3000
 
 
 def trim(parts: list[Element]) -> None:
@@ -187,7 +188,8 @@ def _announced(root: Element) -> None:
         linked = sum(len(text_of(link)) for part in rest for link in part.iter("a"))
         if any(next(part.iter("x-ref", "pre"), None) is not None for part in rest):
             continue
-        if not letters or (late and (linked > 0.4 * letters or letters < 150)):
+        surely = late and OTHER_PAGES.match(text) and linked and letters < _MOST_OTHERS
+        if not letters or surely or (late and (linked > 0.4 * letters or letters < 150)):
             drop_all([top, *rest])
 
 

@@ -24,7 +24,8 @@ ANNOUNCES_OTHERS = re.compile(
     r"suggested)(?: \w+){0,4}"
     r"(?: (?:posts?|articles?|stories|reading|reads|news|content|topics|links|from .{1,40}|on .{1,40}|"
     r"about .{1,30}|in .{1,30}))|"
-    r"(?:you (?:may|might)(?: also)? (?:like|enjoy|be interested in)|read next|up next|read more|"
+    r"more to (?:explore|read|discover)|explore more|(?:you (?:may|might)(?: also)? (?:like|enjoy|"
+    r"be interested in)|read next|up next|read more|"
     r"keep reading|what to read next|"
     r"see also|also (?:read|see)|more from .{1,40}|about the authors?|comments?(?: \(\d+\))?|"
     r"\d+ (?:comments|responses|thoughts.*|replies)|"
@@ -34,6 +35,12 @@ ANNOUNCES_OTHERS = re.compile(
     r"get .{1,30} in your inbox|"
     r"related(?: (?:posts?|articles?|stories|reading|content|links|topics|coverage))?|tags?|"
     r"categories)[\s:.!]*",
+    re.IGNORECASE,
+)
+OTHER_PAGES = re.compile(
+    r"related|recommended|you (?:may|might)|more (?:from|stories|posts|articles|news|to (?:explore|read))|"
+    r"popular|"
+    r"trending|(?:read|up) next|keep reading|latest (?:news|posts|stories)",
     re.IGNORECASE,
 )
 _DATE = re.compile(
