@@ -228,6 +228,23 @@ def test_text_that_is_turned_is_read_in_its_own_direction(angle: int) -> None:
     assert (x1 - x0 < y1 - y0) == (angle != 180)
 
 
+def test_text_goes_on_around_what_is_set_sideways() -> None:
+    def first(canvas: Any, size: Any) -> None:
+        lines("The pump runs at noon and stops when the", "valve of brass is closed by the hand of")(
+            canvas, size
+        )
+        canvas.rotate(90)
+        canvas.drawString(200, -40, "A note in the margin")
+
+    body = read_pdf(drawn(first, lines("the keeper of the house."))).body
+    assert "by the hand of the keeper of the house." in body
+    assert "A note in the margin\n" in body
+
+
+def test_a_hyphen_is_known_by_either_mark() -> None:
+    assert read_pdf(drawn(lines("A dis-", "tinguished pump \u00a9."))).body == "A distinguished pump ©.\n"
+
+
 def test_the_outline_decides_levels() -> None:
     def draw(canvas: Any, size: Any) -> None:
         canvas.setFont("Helvetica", 11)

@@ -45,6 +45,8 @@ class Block:
     edges: tuple[float, ...] = ()
     header: tuple[str, ...] = ()
     """Of a table: where its columns stand, and its first row; of code: its grid."""
+    aside: bool = False
+    """Set in another direction than most of its page, which goes on without it."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,9 @@ def _blocks(pages: Sequence[Laid], levels: dict[int, tuple[int, int]], body: Bod
                     block = _table(content, frame, number)
                 else:
                     block = _block(kind, content, level, marker, frame, number)
-                if not (first and blocks and _continued(blocks, block, content, body)):
+                block.aside = frame is not laid[0][0]
+                goes_on = first and blocks and not block.aside
+                if not (goes_on and _continued(blocks, block, content, body)):
                     blocks.append(block)
                 first = False
     return blocks
@@ -161,7 +163,7 @@ def _open(blocks: Sequence[Block], block: Block, body: Body) -> Block | None:
         if earlier.kind not in ("paragraph", "item"):
             return None
         is_note = earlier.size < _FOOTNOTE * body.size <= _FOOTNOTE * block.size + 1e-6
-        if is_note:
+        if is_note or earlier.aside:
             continue
         if abs(earlier.size - block.size) > 0.08 * block.size:
             return None

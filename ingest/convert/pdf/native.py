@@ -123,10 +123,11 @@ def _text(text_page: Any, count: int) -> str:
     buffer = (ctypes.c_ushort * (2 * count + 2))()  # a character may be a pair of surrogates
     units = raw.FPDFText_GetText(text_page.raw, 0, count, buffer) if count else 1
     text = bytes(buffer)[: 2 * max(units - 1, 0)].decode("utf-16-le", "replace")
-    if len(text) == count:
-        return text
-    codes = (raw.FPDFText_GetUnicode(text_page.raw, index) for index in range(count))
-    return "".join(chr(code) if code < 0x110000 else "\ufffd" for code in codes)
+    if len(text) != count:
+        codes = (raw.FPDFText_GetUnicode(text_page.raw, index) for index in range(count))
+        text = "".join(chr(code) if code < 0x110000 else "\ufffd" for code in codes)
+    # pdfium has two marks for a hyphen before a line break; one is a control character.
+    return text.replace("\x02", "\ufffe")
 
 
 class Styles:
