@@ -194,7 +194,7 @@ def _parts(pattern: str, start: int) -> list[tuple[str, list[str]]] | None:
 
 def _set(pattern: str, at: int) -> tuple[str, int] | None:
     """The ``[...]`` whose content begins at ``at``, as a regular expression, and where it ends."""
-    negated = pattern[at : at + 1] in ("!", "^") and bool(pattern[at : at + 1])
+    negated = pattern[at : at + 1] in ("!", "^")
     at += negated
     letters: set[str] = set()
     before, first = "", True
@@ -208,11 +208,10 @@ def _set(pattern: str, at: int) -> tuple[str, int] | None:
         elif letter == "-" and before and pattern[at + 1 : at + 2] not in ("", "]"):
             at += 2 if pattern[at + 1] == "\\" else 1
             upper = pattern[at : at + 1]
-            if upper:
-                letters.update(map(chr, range(ord(before), ord(upper) + 1)))
-            letter = "" if upper else upper
             if not upper:
                 return None
+            letters.update(map(chr, range(ord(before), ord(upper) + 1)))
+            letter = ""
         elif letter == "[" and pattern[at + 1 : at + 2] == ":":
             close = pattern.find("]", at + 2)
             if close < 0:

@@ -85,7 +85,9 @@ class _Visitor:
     ) -> None:
         self._given, self._mirror, self._settings = given, mirror, settings
         self._fetcher, self._accepts, self._show = fetcher, accepts, show
-        self._before = mirror.visit(given)
+        before = mirror.visit(given)
+        self._known = before.pages if before is not None else ()
+        """The pages of the visit before."""
         self._area = area_of(given)
         self._robots = Robots()
         self._queue: deque[tuple[str, int]] = deque([(given, 0)])
@@ -101,15 +103,13 @@ class _Visitor:
         try:
             self._read_robots()
             self._follow()
-        except _MissingError as error:
-            return Visit(self._given, missing=str(error))
+        except (_MissingError, PrivateAddressError) as error:
+            return self._missing(str(error))
         except _MovedError as error:
             return Visit(str(error), moved=True)
-        except PrivateAddressError as error:
-            return Visit(self._given, missing=str(error))
         except FetchError as error:
-            if not (self._pages or (self._before is not None and self._before.pages)):
-                return Visit(self._given, missing=str(error))
+            if not (self._pages or self._known):
+                return self._missing(str(error))
             self._keep_the_rest(str(error))
         if self._barred:
             self.notes.append(f"its robots.txt bars {self._barred} addresses")
@@ -121,6 +121,10 @@ class _Visitor:
             failures=tuple(self._failures.items()),
             skipped=self._skipped,
         )
+
+    def _missing(self, reason: str) -> Visit:
+        """Nothing there now; the copies stay for the day when there is."""
+        return Visit(self._given, missing=reason, pages=self._known)
 
     def _read_robots(self) -> None:
         url = f"{origin_of(self._given)}/robots.txt"
@@ -255,7 +259,7 @@ class _Visitor:
     def _keep_the_rest(self, reason: str) -> None:
         """The site cannot be looked at further: all that is known of it stays."""
         self._failures[self._given] = reason
-        for url in self._before.pages if self._before else ():
+        for url in self._known:
             if self._mirror.page(url) is not None:
                 self._pages[url] = None
 

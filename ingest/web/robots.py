@@ -9,6 +9,8 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
+from ingest.web.urls import encoded
+
 AGENT = "draftline"
 MOST_BYTES = 500 * 1024
 """What RFC 9309, section 2.5, asks a robot to read at least."""
@@ -49,7 +51,7 @@ def parse_robots(data: bytes) -> Robots:
             named = False
         for agent in agents:
             if key in ("allow", "disallow") and value and len(rules[agent]) < _MOST_RULES:
-                rules[agent].append((value, key == "allow"))
+                rules[agent].append((encoded(value), key == "allow"))
             elif key == "crawl-delay" and re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value):
                 delays[agent] = min(float(value), _LONGEST_DELAY_S)
     mine = AGENT if AGENT in rules else "*"

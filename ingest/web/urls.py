@@ -15,7 +15,7 @@ WEB = "web"
 _PORTS = {"http": 80, "https": 443}
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
-_PATH_SAFE = "/%:@!$&'()*+,;=~-._"
+_SAFE = "/?%:@!$&'()*+,;=~-._"
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def normalise(url: str, base: str = "") -> str | None:
     netloc = f"[{host}]" if ":" in host else host
     if port is not None and port != _PORTS[scheme]:
         netloc += f":{port}"
-    path = _without_dots(_encoded(parts.path, _PATH_SAFE)) or "/"
-    query = f"?{_encoded(parts.query, _PATH_SAFE + '?')}" if parts.query else ""
+    path = _without_dots(encoded(parts.path)) or "/"
+    query = f"?{encoded(parts.query)}" if parts.query else ""
     whole = f"{scheme}://{netloc}{path}{query}"
     return whole if len(whole) <= LONGEST else None
 
@@ -125,8 +125,9 @@ def same_place_secured(url: str, other: str) -> bool:
     return origin_of(url).startswith("http://") and origin_of(other) == "https" + origin_of(url)[4:]
 
 
-def _encoded(text: str, safe: str) -> str:
-    quoted = quote(text, safe=safe, errors="replace")
+def encoded(text: str) -> str:
+    """A path or query in the one spelling: escaped where it must be and nowhere else, by capital letters."""
+    quoted = quote(text, safe=_SAFE, errors="replace")
     quoted = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", quoted)
 
     def spell(match: re.Match[str]) -> str:

@@ -175,11 +175,13 @@ def test_a_missing_address_is_missing_and_deletes_nothing(site: Site, visit: Vis
         visit(url)
     site.pages = {"/d/": page("Start", "a"), "/d/a": page("A")}
     visit(url)
-    site.pages = {"/d/a": page("A")}
-    listing = Listing()
+    pages, site.pages = site.pages, {"/d/a": page("A")}
     with pytest.raises(InputError, match="404"):
         visit(url)
-    assert listing.scopes == []
+    site.pages = pages
+    site.seen.clear()
+    assert list(visit(url)) == ["d/", "d/a"]
+    assert all("if-none-match" in headers for path, headers in site.seen if path != "/robots.txt")
 
 
 def test_a_site_that_is_down_keeps_all(site: Site, visit: Visitor) -> None:

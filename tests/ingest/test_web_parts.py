@@ -106,6 +106,7 @@ def test_robots_groups_patterns_and_ties() -> None:
     assert not any(map(robots.allows, barred))
     assert all(map(robots.allows, allowed))
     assert robots.delay_s == 1.5
+    assert not parse_robots("User-agent: *\nDisallow: /é%7e%2f\n".encode()).allows("/%C3%A9~%2Fx")
     assert not parse_robots(b"User-agent: *\nDisallow: /\n").allows("/")
     assert parse_robots(b"User-agent: *\nDisallow: /\nUser-agent: draftline\nAllow: /\n").allows("/")
     assert parse_robots(b"Disallow: /\n<html>").allows("/")
