@@ -58,7 +58,7 @@ def language_tag(text: str) -> str | None:
     if match is None:
         name = fold(plain)
         return _names().get(name) or _names().get(_PARENTHESIS.sub("", name))
-    language = _aliases().get(match["language"].lower(), match["language"].lower())
+    language = _canonical(match["language"].lower())
     if language not in _known():
         return _names().get(fold(plain))
     script, region = (match["script"] or "").title(), (match["region"] or "").upper()
@@ -101,6 +101,15 @@ def _known() -> frozenset[str]:
     return frozenset(codes - {"und", "mul", "mis", "zxx"})
 
 
+def _canonical(code: str) -> str:
+    """The code that Unicode prefers; one alias may lead to another (``twi``, ``tw``, ``ak``)."""
+    seen: set[str] = set()
+    while code in _aliases() and code not in seen:
+        seen.add(code)
+        code = _aliases()[code]
+    return code
+
+
 @lru_cache(maxsize=1)
 def _aliases() -> dict[str, str]:
     from babel.core import get_global
@@ -119,6 +128,8 @@ def _names() -> dict[str, str]:
         names = Locale.parse(speaker).languages
         told = names.items() if speaker in NAMED_IN else [(speaker, names.get(speaker, ""))]
         for code, name in told:
-            if name and code.partition("_")[0] in _known():
-                found.setdefault(fold(name), set()).add(code.replace("_", "-"))
+            language, mark, rest = code.partition("_")
+            if name and language in _known():
+                tag = _canonical(language) + mark + rest
+                found.setdefault(fold(name), set()).add(tag.replace("_", "-"))
     return {name: min(codes) for name, codes in found.items() if len(codes) == 1}

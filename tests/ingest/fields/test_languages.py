@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,13 @@ def test_a_tag_is_its_own_tag(text: str) -> None:
     if tag is not None:
         assert re.fullmatch(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?", tag)
         assert language_tag(tag) == tag
+
+
+def test_every_code_and_name_has_one_tag() -> None:
+    for code, name in Locale("en").languages.items():
+        for text in (str(code), name):
+            tag = language_tag(text)
+            assert tag is None or language_tag(tag) == tag, text
 
 
 TEXTS = {
