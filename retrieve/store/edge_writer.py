@@ -64,6 +64,8 @@ class EdgeWriter:
         """Chunks written to the working copy, or deleted from it."""
         self._deleted = False
         """Whether it may hold bytes of chunks that are gone."""
+        self._restored = set[str]()
+        """Fields of ours that had no index: an older Draftline had fewer, or it was lost."""
         self._sweep()
         self._side = WorkingSide(folder, manifest.side)
 
@@ -148,7 +150,7 @@ class EdgeWriter:
         with shards.edge_errors("looking at its fields"):
             missing = shards.unindexed(shard, {**self._fields, **RESERVED_FIELDS})
         self._create_indexes(shard, missing)
-        return sorted(missing)
+        return sorted({*missing, *self._restored})
 
     def _publish(self, after: Manifest) -> None:
         write_manifest(self._folder, after)
@@ -174,8 +176,9 @@ class EdgeWriter:
                 known = self._published.fields
                 changed = {name: kind for name, kind in self._fields.items() if known.get(name) != kind}
                 with shards.edge_errors("looking at its fields"):
-                    changed |= shards.unindexed(self._shard, RESERVED_FIELDS)  # an older Draftline had fewer
-                self._create_indexes(self._shard, changed)
+                    lacking = shards.unindexed(self._shard, RESERVED_FIELDS)
+                self._create_indexes(self._shard, changed | lacking)
+                self._restored = set(lacking)
         return self._shard
 
     def _index(self, shard: edge.EdgeShard, fields: Mapping[str, FieldType]) -> None:
