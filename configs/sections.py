@@ -119,6 +119,15 @@ class FieldSettings(Section):
         return self
 
 
+def _name_one_field_each(fields: dict[str, FieldSettings]) -> dict[str, FieldSettings]:
+    owners = {name: name for name in fields}
+    for name, field in fields.items():
+        for other in field.also:
+            if owners.setdefault(other, name) != name:
+                raise ValueError(f"{other} is a name of two fields: {owners[other]} and {name}")
+    return fields
+
+
 class FieldRule(Section):
     """Fields that come out of a document's path, or out of its text by a pattern."""
 
@@ -155,7 +164,7 @@ class IngestSettings(Section):
     tenant: str | None
     access: list[str]
     rules: list[LabelRule]
-    fields: dict[FieldName, FieldSettings]
+    fields: Annotated[dict[FieldName, FieldSettings], AfterValidator(_name_one_field_each)]
     field_rules: list[FieldRule]
     day_first: bool | None
     detect_language: bool

@@ -129,6 +129,8 @@ def test_a_field_that_cannot_be_is_an_error_of_the_settings() -> None:
         ("{x: {typ: 1}}", "typ"),
         ("{x: {type: bool, unit: km}}", "a unit is for"),
         ("{x: {type: float, values: [a]}}", "values are for"),
+        ("{x: {also: [z]}, y: {also: [z]}}", "z is a name of two fields: x and y"),
+        ("{x: {also: [y]}, y: {}}", "y is a name of two fields"),
     ):
         with pytest.raises(SettingsError, match=words):
             load_settings(None, [f"ingest.fields={fields}"])
