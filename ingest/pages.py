@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from configs.errors import InputError
+from configs.sections import IngestSettings
 from configs.settings import Settings
+from ingest.convert.base import load_converter, time_limit
 from ingest.convert.kinds import KINDS
 from ingest.convert.reader_lm.converter import ReaderConverter
 from ingest.plan import Task
-from ingest.prepare import Outcome, Preparer, failed
+from ingest.prepare import Outcome, Preparer, convert, failed
 from ingest.reading import read_source
 
 
@@ -34,25 +36,28 @@ def prepare_pages(
             yield task, None
     pages = iter([task for task in tasks if task.kind == "html"])
     while group := list(islice(pages, settings.generate.max_running)):
-        yield from _convert(group, reader, preparer, settings.ingest.max_file_mb)
+        yield from _convert(group, reader, preparer, settings.ingest)
+    reader.close()
 
 
 def _convert(
-    tasks: Sequence[Task], reader: ReaderConverter, preparer: Preparer, max_mb: float
+    tasks: Sequence[Task], reader: ReaderConverter, preparer: Preparer, settings: IngestSettings
 ) -> Iterator[tuple[Task, Outcome | None]]:
-    read = []
+    """By rules first, within the limit of time, and then by the model, which has limits of its own."""
+    default = load_converter("html", settings)
+    read, pages = [], []
     for task in tasks:
         try:
-            read.append((task, *read_source(task.source, max_mb)))
+            data, stamp = read_source(task.source, settings.max_file_mb)
+            with time_limit(settings.convert_timeout_s):
+                pages.append((data, convert(default, data, ".html")))
+            read.append((task, data, stamp))
         except InputError as error:
             yield task, failed(task, error)
             yield task, None
-    converted = reader.convert_many([data for _, data, _ in read])
-    for (task, data, stamp), found in zip(read, converted, strict=True):
+    for (task, data, stamp), converted in zip(read, reader.rewrite(pages), strict=True):
         try:
-            if isinstance(found, InputError):
-                raise found
-            yield task, preparer.finish(task, data, stamp, found)
+            yield task, preparer.finish(task, data, stamp, converted)
         except InputError as error:
             yield task, failed(task, error)
         yield task, None

@@ -52,8 +52,7 @@ def data_of(pages: list[Page]) -> list[bytes]:
 def accepted(reader: ReaderConverter, pages: list[bytes]) -> list[str]:
     """The bodies, all of them the model's."""
     bodies = []
-    for converted in reader.convert_many(pages):
-        assert isinstance(converted, Converted)
+    for converted in reader.rewrite([(data, Converted("", {})) for data in pages]):
         assert (converted.origins["body"], converted.notes) == (NAME, ())
         bodies.append(converted.body)
     return bodies
@@ -159,12 +158,13 @@ def test_what_goes_wrong_is_noticed_while_it_is_written(make_settings: Make, pag
 def test_a_bad_page_does_not_stop_the_others(
     open_tiny: Callable[..., ReaderConverter], pages: list[Page]
 ) -> None:
-    reader = open_tiny()
-    good, bad, empty, other = reader.convert_many([data_of(pages)[0], b"%PDF-1.7", b"", data_of(pages)[1]])
-    assert isinstance(bad, InputError)
-    assert isinstance(empty, Converted)
-    assert empty.body == ""
-    assert [good, other] == reader.convert_many(data_of(pages)[:2])
+    reader, given = open_tiny(), Converted("By rules.\n", {})
+    good, odd, empty = reader.rewrite(
+        [(data_of(pages)[0], given), (b"%PDF-1.7", given), (b"<!-- -->", Converted("", {}))]
+    )
+    assert good.origins["body"] == NAME
+    assert (odd.body, empty) == (given.body, Converted("", {}))
+    assert odd.notes[0].startswith(f"{NAME}: it does not get the page: InputError: not HTML")
     with pytest.raises(InputError, match="not HTML"):
         reader.convert(b"%PDF-1.7", ".html")
 

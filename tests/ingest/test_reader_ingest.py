@@ -17,12 +17,13 @@ Sync = Callable[..., Ran]
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """Two pages, and a text that is no page."""
+    """Two pages, one that is none, and a text."""
     folder = tmp_path / "site"
     folder.mkdir()
     rng = random.Random(99)
     for name in ("one", "two"):
         (folder / f"{name}.html").write_text(make_page(rng, blocks=3, words=6).html)
+    (folder / "bad.html").write_bytes(b"%PDF-1.7")
     (folder / "note.txt").write_text("A note that no model reads.\n")
     return folder
 
@@ -40,17 +41,29 @@ def origins() -> dict[str, str | None]:
 def test_pages_are_read_by_the_model_and_switching_reads_them_again(sync: Sync, site: Path) -> None:
     wanted = [*words(TINY), "--set", "generate.weights=float"]
     first = sync(*wanted, site)
-    assert (first.code, first.counts()) == (0, (3, 0, 0, 0))
+    assert (first.code, first.counts()) == (1, (3, 0, 0, 0))
+    assert first.failed().keys() == {"bad.html"}
     assert origins() == {"one.html": TINY.name, "two.html": TINY.name, "note.txt": None}
     assert sync(*wanted, site).counts() == (0, 0, 3, 0)
     assert sync(site).counts() == (0, 2, 1, 0)
     assert set(origins().values()) == {None}
 
 
+def test_what_does_not_come_to_an_end_is_not_stored_and_the_run_says_so(sync: Sync, site: Path) -> None:
+    wanted = [*words(TINY), "--set", "generate.weights=float", "--set", "ingest.reader_max_ratio=0.01"]
+    rng = random.Random(7)
+    (site / "one.html").write_text(make_page(rng, blocks=7, words=9).html)
+    ran = sync(*wanted, site)
+    assert f"note: one.html: {TINY.name}: it did not come to an end; converted without it" in ran.err
+    assert str(origins()["one.html"]).startswith(f"default ({TINY.name}: ")
+
+
+@pytest.mark.deep
 def test_what_a_model_makes_up_is_not_stored_and_the_run_says_so(
     sync: Sync, site: Path, smollm_folder: Path
 ) -> None:
-    (site / "two.html").unlink()
+    for name in ("two.html", "bad.html"):
+        (site / name).unlink()
     (site / "one.html").write_text(
         "<h1>Pumps</h1><p>Oil the pump in hall seven at noon, and the mill at one.</p>"
     )

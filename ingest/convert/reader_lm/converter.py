@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import lxml.html
 
-from configs.errors import InputError
 from configs.models import catalogue
 from configs.sections import IngestSettings
 from configs.settings import Settings
@@ -60,31 +59,15 @@ class ReaderConverter:
         """Convert one page.
 
         Raises:
-            InputError: neither can convert it.
+            InputError: the default converter cannot convert it.
             ModelError: the model cannot be loaded.
         """
-        (converted,) = self.convert_many([data])
-        if isinstance(converted, InputError):
-            raise converted
-        return converted
-
-    def convert_many(self, pages: Sequence[bytes]) -> list[Converted | InputError]:
-        """Convert pages side by side, in order; one that cannot be converted yields its error.
-
-        Raises:
-            ModelError: the model cannot be loaded.
-        """
-        found = [self._by_default(data) for data in pages]
-        fine = [
-            (data, converted)
-            for data, converted in zip(pages, found, strict=True)
-            if isinstance(converted, Converted)
-        ]
-        rewritten = iter(self.rewrite(fine))
-        return [next(rewritten) if isinstance(converted, Converted) else converted for converted in found]
+        if self._default is None:
+            self._default = load_converter("html", self._settings)
+        return self.rewrite([(data, self._default.convert(data, suffix))])[0]
 
     def rewrite(self, pages: Sequence[tuple[bytes, Converted]]) -> list[Converted]:
-        """The same for pages that the default converter has converted, here or in another process.
+        """The same side by side for pages that the default converter has converted; in order.
 
         Raises:
             ModelError: the model cannot be loaded.
@@ -114,30 +97,23 @@ class ReaderConverter:
         """Give the model's memory back; it is loaded again if another page comes."""
         self._model = None
 
-    def _by_default(self, data: bytes) -> Converted | InputError:
-        if self._default is None:
-            self._default = load_converter("html", self._settings)
-        try:
-            return self._default.convert(data, ".html")
-        except InputError as error:
-            return error
-
     def _read(self, model: ReaderModel, data: bytes, converted: Converted) -> _Page:
         """The page in pieces for the model, or why it does not get any."""
-        tree, _ = read_page(data)
-        if tree is None:
-            return _Page(converted)
-        clean = clean_page(tree)
-        evidence = Evidence(clean)
-        if not evidence.spoken:
-            return _Page(converted)
+        page = _Page(converted)
         try:
-            pieces = self._cut(model, clean)
+            tree, _ = read_page(data)
+            if tree is None:
+                return page
+            clean = clean_page(tree)
+            page.evidence = evidence = Evidence(clean)
+            if evidence.spoken:
+                pieces = self._cut(model, clean)
+                page.pieces = [model.piece(html, lambda text: loops(text, evidence)) for html in pieces]
         except UncuttableError as error:
-            return _Page(converted, evidence, problem=f"the page is not for it: {error}")
-        return _Page(
-            converted, evidence, [model.piece(html, lambda text: loops(text, evidence)) for html in pieces]
-        )
+            page.problem = f"the page is not for it: {error}"
+        except Exception as error:  # one odd page must not stop the others
+            page.problem = f"it does not get the page: {type(error).__name__}: {error}"
+        return page
 
     def _cut(self, model: ReaderModel, page: lxml.html.HtmlElement) -> list[str]:
         limit = self._settings.reader_page_tokens
@@ -145,15 +121,17 @@ class ReaderConverter:
         return cut(page, budget, model.measure, limit=limit)
 
     def _finish(self, page: _Page, written: Sequence[Written]) -> Converted:
-        if page.evidence is None:
-            return page.default
-        body = tidy("\n\n".join(filter(None, (unfenced(part.text) for part in written))))
-        problem = page.problem or self._find_fault(body, page.evidence, written)
-        origins = dict(page.default.origins)
+        problem, body = page.problem, ""
         if problem is None:
-            return replace(page.default, body=body, regions=(), origins=origins | {BODY: self.name})
+            if page.evidence is None or not page.evidence.spoken:
+                return page.default  # a page without a word
+            body = tidy("\n\n".join(filter(None, (unfenced(part.text) for part in written))))
+            problem = self._find_fault(body, page.evidence, written)
+        if problem is None:
+            origins = {**page.default.origins, BODY: self.name}
+            return replace(page.default, body=body, regions=(), origins=origins)
         note = f"{self.name}: {problem}; converted without it"
-        origins[BODY] = f"default ({self.name}: {problem})"
+        origins = {**page.default.origins, BODY: f"default ({self.name}: {problem})"}
         return replace(page.default, notes=(*page.default.notes, note), origins=origins)
 
     def _find_fault(self, body: str, evidence: Evidence, written: Sequence[Written]) -> str | None:
