@@ -123,3 +123,12 @@ def test_a_page_of_links_keeps_them() -> None:
 
 def test_a_short_page_is_taken_whole() -> None:
     assert body("<div class=sidebar>Closed today.</div>") == "Closed today.\n"
+
+
+def test_a_short_text_is_not_drowned_in_the_menus_around_it() -> None:
+    menu = "".join(f"<a href='/{n}'>Menu entry {n}</a> " for n in range(30))
+    for tag in ("main", "div"):
+        page = f"<nav>{menu}</nav><{tag}><h1>Closed</h1><p>We are closed today, and tomorrow too.</p></{tag}>"
+        assert (
+            body(page + "<footer>Imprint</footer>") == "# Closed\n\nWe are closed today, and tomorrow too.\n"
+        )

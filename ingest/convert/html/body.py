@@ -17,8 +17,8 @@ from ingest.convert.html.notes import Notes, settle_footnotes
 from ingest.convert.html.shape import settle_shape
 from ingest.convert.html.tree import Element, has_words, tag_of, text_of
 
-_SHORT = 200
-"""A content shorter than this many letters is doubted: less is taken for clutter then."""
+_SHORT, _SCANT = 200, 40
+"""A content shorter than this many letters is doubted: less is taken for clutter then, or nothing at all."""
 
 
 def page_body(tree: Element) -> str:
@@ -32,10 +32,15 @@ def page_body(tree: Element) -> str:
     notes = settle(body)
     everything = deepcopy(body)
     parts = _content(body)
-    if sum(len(text_of(part)) for part in parts) < _SHORT:
-        whole = _content(everything, careful=True)
-        if sum(len(text_of(part)) for part in whole) > 2 * sum(len(text_of(part)) for part in parts):
-            parts = whole
+    found = _letters(parts)
+    if found < _SHORT:
+        framed = deepcopy(everything)
+        boilerplate.drop_frame(framed)
+        larger = [framed] if found < _SCANT else main_content(framed)
+        if _letters(larger) < _SCANT:
+            larger = [everything]
+        if _letters(larger) > 2 * found:
+            parts = larger
     return _write(parts, notes, Writer(base))
 
 
@@ -52,9 +57,7 @@ def settle(body: Element) -> Notes:
     return notes
 
 
-def _content(body: Element, *, careful: bool = False) -> list[Element]:
-    if careful:
-        return [body]
+def _content(body: Element) -> list[Element]:
     boilerplate.drop_frame(body)
     boilerplate.drop_named(body)
     parts = main_content(body)
@@ -62,6 +65,10 @@ def _content(body: Element, *, careful: bool = False) -> list[Element]:
         boilerplate.drop_clutter(part)
     trim(parts)
     return [part for part in parts if has_words(part) or part.find(".//img") is not None]
+
+
+def _letters(parts: list[Element]) -> int:
+    return sum(len(text_of(part)) for part in parts)
 
 
 def _write(parts: list[Element], notes: Notes, writer: Writer) -> str:
