@@ -139,8 +139,8 @@ def test_any_changes(batches: list[dict[str, Content | None]]) -> None:
 
 
 @pytest.mark.deep
-@given(st.lists(CHANGES, min_size=2, max_size=8))
-@examples(max_examples=200)
+@given(st.lists(CHANGES, min_size=2, max_size=6))
+@examples(max_examples=30)
 def test_many_changes(batches: list[dict[str, Content | None]]) -> None:
     check_changes(batches)
 
