@@ -25,6 +25,11 @@ from tests.ingest.pages import PROSE, article, body
         ("<dl><dt>Term</dt><dd>What it means.</dd></dl>", "Term\n\nWhat it means."),
         ("<h2>Part <a class=anchor href='#part'>#</a></h2>", "## Part"),
         ("<h3><a href='#x'>Self</a></h3>", "### Self"),
+        ("<dl><dt>f(x)<a class=headerlink href='#f'>¶</a></dt><dd>Twice x.</dd></dl>", "f(x)\n\nTwice x."),
+        (
+            "<ul><li><input type=checkbox checked> a</li><li><input type=checkbox> b</li></ul>",
+            "- [x] a\n- [ ] b",
+        ),
         ("<div><span><div>deep</div></span></div>", "deep"),
         ("<a href='https://a.test/x'><h3>Linked</h3></a>", "### [Linked](https://a.test/x)"),
         ("<p>Press <button>OK</button> now</p><button>Share</button>", "Press OK now"),

@@ -22,6 +22,7 @@ def numbered(row: str, joint: str = "") -> str:
 NUMBERS = "\n".join(map(str, range(1, 5)))
 HIGHLIGHTED = {
     "prism": f"<pre class='language-python'><code class='language-python'>{CODE}</code></pre>",
+    "github": f"<div class='highlight highlight-source-python notranslate'><pre>{CODE}</pre></div>",
     "pygments": f"<div class='highlight-python'><div class=highlight>"
     f"<pre><span></span>{CODE}\n</pre></div></div>",
     "pygments table": f"<table class=highlighttable><tr><td class=linenos>"

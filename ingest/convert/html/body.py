@@ -46,6 +46,7 @@ def page_body(tree: Element) -> str:
 
 def settle(body: Element) -> Notes:
     """Bring a body to the elements that `Writer` knows, in place; its footnotes are set aside."""
+    clean.disown(body)
     settle_math(body)
     clean.drop_never_text(body)
     settle_code(body)

@@ -42,6 +42,15 @@ _LEAST_VISIBLE = 0.2
 _LONG = 40  # words
 
 
+def disown(root: Element) -> None:
+    """Names that the passes give to elements and attributes mean nothing where a page brings them itself."""
+    for element in list(root.iter()):
+        if tag_of(element).startswith("x-"):
+            element.tag = "span"
+        for name in [name for name in element.attrib if name.startswith("data-x-")]:
+            del element.attrib[name]
+
+
 def place_streamed(root: Element) -> None:
     """Parts that React streamed at the end of a page go where its script would put them."""
     places = {name: found for found in elements(root, "template") if (name := found.get("id"))}
@@ -89,6 +98,12 @@ def drop_never_text(root: Element) -> None:
     etree.strip_tags(root, "track")  # libxml2 takes what follows for their content
     in_sentences = []
     for element in elements(root, "button", "input", "x-video"):
+        item = element.getparent() if element.get("type") == "checkbox" else None
+        if item is not None and (
+            item.tag == "li" or (item.tag in ("p", "label") and item.getparent().tag == "li")
+        ):
+            item = item if item.tag == "li" else item.getparent()
+            item.set("data-x-task", " " if element.get("checked") is None else "x")
         sentence = next(element.iterancestors("p", "li", "td", "dd"), None)
         if element.tag == "button" and sentence is not None and text_of(element) != text_of(sentence):
             in_sentences.append(element)

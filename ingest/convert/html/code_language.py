@@ -6,6 +6,10 @@ import re
 
 from ingest.convert.html.tree import Element, word_set
 
+_PREFIXED = re.compile(
+    r"(?:language|lang|highlight-source|highlight-text|highlight|brush|code|syntax|prism|shj-lang|sourcecode)"
+    r"[-:_]([a-z0-9+#._-]{1,30})"
+)
 _NAMED = re.compile(
     r"(?:language|lang|highlight-source|highlight-text|highlight|brush|code|syntax|prism|hljs|shj-lang|"
     r"sourcecode)"
@@ -84,14 +88,13 @@ def language_of(block: Element) -> str | None:
 
 def _by_class(element: Element) -> str | None:
     names = element.get("class", "").lower()[:500]
+    for word in names.split():
+        match = _PREFIXED.fullmatch(word)
+        if match is not None and (match[1] in LANGUAGES or word.startswith(("language-", "lang-"))):
+            return match[1].removeprefix("language-").removeprefix("lang-")
     match = _NAMED.search(names)
-    if match is not None and (
-        match[1] in LANGUAGES
-        or names.startswith(("language-", "lang-"))
-        or " language-" in names
-        or " lang-" in names
-    ):
-        return match[1].removeprefix("language-").removeprefix("lang-")
+    if match is not None and match[1] in LANGUAGES:
+        return match[1]
     words = names.split()
     if {"hljs", "highlight", "sourcecode", "code", "prettyprint", "chroma", "shiki", "hl"} & set(words):
         return next((word for word in words if word in LANGUAGES), None)

@@ -13,6 +13,7 @@ from ingest.convert.html.tree import (
     drop,
     elements,
     make,
+    start_of,
     sweep,
     tag_of,
     text_of,
@@ -69,6 +70,9 @@ def _anchors(root: Element) -> None:
                 drop(link)
             elif "#" in href and text == text_of(heading):
                 link.attrib.pop("href", None)
+    for link in elements(root, "a"):
+        if not _ANCHOR_CLASSES.isdisjoint(class_list(link)) and _ANCHOR_TEXT.fullmatch(start_of(link, 40)):
+            drop(link)
     sweep(root)
 
 
@@ -86,8 +90,10 @@ def _paragraphs(root: Element) -> None:
 
 
 def _tasks(root: Element) -> None:
-    """Items with a box to tick say whether it is ticked; the boxes themselves are gone already."""
+    """Items with a box to tick say whether it is ticked; of most, `clean` has seen the box."""
     for item in root.xpath(".//li[contains(@class, 'task-list-item')]"):
+        if item.get("data-x-task"):
+            continue
         state = item.get("data-task", "")
         item.set("data-x-task", "x" if state.strip() == "x" or "checked" in class_list(item) else " ")
 
