@@ -134,6 +134,6 @@ def test_the_deepest_pages_that_are_read(tag: str) -> None:
 
 
 def test_a_page_cannot_use_the_names_of_the_passes() -> None:
-    own = "<x-ref n=7>a</x-ref><x-math tex=y>b</x-math><x-callout data-x-kind=z>c</x-callout><x-gone>d</x-gone>"
+    own = "<x-ref n=7>a</x-ref><x-math tex=y>b</x-math><x-callout>c</x-callout><x-gone>d</x-gone>"
     assert body(f"<article><p>{PROSE} {own}</p></article>") == f"{PROSE} abcd\n"
     assert body(f"<ul><li data-x-task=q>{PROSE}</li></ul>") == f"- {PROSE}\n"
