@@ -19,7 +19,7 @@ from configs.settings import Settings
 from generate.load import load_tokenizer
 from ingest.convert.base import Converted
 from ingest.convert.reader_lm.converter import ReaderConverter, open_reader, unfenced
-from ingest.convert.reader_lm.model import LOOK_EVERY, load_reader
+from ingest.convert.reader_lm.model import LOOK_EVERY, Written, load_reader
 from ingest.fields.resolve import Resolver
 
 Make = Callable[..., Settings]
@@ -180,6 +180,29 @@ def test_an_interrupted_engine_is_not_used_again(
         with pytest.raises(KeyboardInterrupt):
             reader.convert(data_of(pages)[1], ".html")
     assert reader.convert(data_of(pages)[0], ".html") == whole
+
+
+def test_a_device_that_fails_ends_the_run_in_one_line(
+    open_tiny: Callable[..., ReaderConverter], pages: list[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("generate.engine.lean.LeanRunner.forward", fail)
+    with pytest.raises(ModelError, match=r"failed: out of memory; lower generate\.kv_cache_mb"):
+        open_tiny().convert(data_of(pages)[0], ".html")
+
+
+def test_nothing_is_not_taken_for_a_page_with_words(
+    open_tiny: Callable[..., ReaderConverter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = Written("", finished=True, tokens=1, steps=1)
+    monkeypatch.setattr(
+        "ingest.convert.reader_lm.model.ReaderModel.write", lambda self, pieces: [nothing for _ in pieces]
+    )
+    converted = open_tiny().convert(b"<p>Closed on Mondays.</p>", ".html")
+    assert converted.body == "Closed on Mondays.\n"
+    assert converted.notes == (f"{NAME}: it wrote nothing; converted without it",)
 
 
 def _interrupt(*_: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,13 +50,16 @@ def test_pages_are_read_by_the_model_and_switching_reads_them_again(sync: Sync, 
     assert set(origins().values()) == {None}
 
 
-def test_what_does_not_come_to_an_end_is_not_stored_and_the_run_says_so(sync: Sync, site: Path) -> None:
-    wanted = [*words(TINY), "--set", "generate.weights=float", "--set", "ingest.reader_max_ratio=0.01"]
-    rng = random.Random(7)
-    (site / "one.html").write_text(make_page(rng, blocks=7, words=9).html)
+def test_what_does_not_come_to_an_end_is_not_stored_and_the_run_says_so(
+    sync: Sync, site: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(TINY, tmp_path / "reader-lm-0.5b")
+    wanted = [*words(model), "--set", "generate.weights=float", "--set", "ingest.reader_max_ratio=0.01"]
+    (site / "one.html").write_text(make_page(random.Random(7), blocks=7, words=9).html)
     ran = sync(*wanted, site)
-    assert f"note: one.html: {TINY.name}: it did not come to an end; converted without it" in ran.err
-    assert str(origins()["one.html"]).startswith(f"default ({TINY.name}: ")
+    assert "reader-lm-0.5b, whose licence CC-BY-NC-4.0 (non-commercial) forbids commercial use" in ran.err
+    assert "note: one.html: reader-lm-0.5b: it did not come to an end; converted without it" in ran.err
+    assert str(origins()["one.html"]).startswith("default (reader-lm-0.5b: ")
 
 
 @pytest.mark.deep

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import lxml.html
 
+from configs.errors import ModelError
 from configs.models import catalogue
 from configs.sections import IngestSettings
 from configs.settings import Settings
@@ -70,7 +72,7 @@ class ReaderConverter:
         """The same side by side for pages that the default converter has converted; in order.
 
         Raises:
-            ModelError: the model cannot be loaded.
+            ModelError: the model cannot be loaded, or its device fails.
         """
         return [converted for converted, _ in self.rewrite_measured(pages)]
 
@@ -84,8 +86,14 @@ class ReaderConverter:
         read = [self._read(model, data, converted) for data, converted in pages]
         try:
             written = iter(model.write([piece for page in read for piece in page.pieces]))
+        except RuntimeError as error:  # as torch says that a device's memory is full
+            self.close()
+            raise ModelError(
+                f"{self.name} failed: {shorten(str(error), 200)}; lower generate.kv_cache_mb or "
+                "ingest.reader_tokens, or set ingest.html=default"
+            ) from error
         except BaseException:  # a time limit or Ctrl-C may have left the engine within a step
-            self._model = None
+            self.close()
             raise
         found = []
         for page in read:
@@ -127,6 +135,8 @@ class ReaderConverter:
                 return page.default  # a page without a word
             body = tidy("\n\n".join(filter(None, (unfenced(part.text) for part in written))))
             problem = self._find_fault(body, page.evidence, written)
+            if problem is None and not body and page.default.body:
+                problem = "it wrote nothing"
         if problem is None:
             origins = {**page.default.origins, BODY: self.name}
             return replace(page.default, body=body, regions=(), origins=origins)
