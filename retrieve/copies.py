@@ -21,6 +21,8 @@ from retrieve.schema import RESERVED, Copy, Passage
 FIELD = "_dl.copies"
 CROWD = 3
 """A text found so often crowds out others."""
+INCLUDED = 2 * THRESHOLD / (1 + THRESHOLD)
+"""What texts of one length that resemble each other to the threshold include of each other."""
 MOST = 200
 """Copies of the passages of a search that are looked at."""
 
@@ -37,7 +39,7 @@ class Alike:
 
     def one_in_other(self, a: Passage, b: Passage) -> bool:
         """Whether one of two passages that share a key is in the other."""
-        return inclusion(self.of(a), self.of(b)) >= THRESHOLD
+        return inclusion(self.of(a), self.of(b)) >= INCLUDED
 
     def of(self, passage: Passage) -> Shingles:
         """The shingles of all that a reader sees of a passage."""

@@ -141,6 +141,14 @@ def test_copies_are_told_with_their_places() -> None:
     assert "_dl.copies" not in passage.metadata()
 
 
+def test_what_is_shown_by_itself_is_no_copy_of_another() -> None:
+    words = text_of(9, 60)
+    for number in range(1, 6):
+        pair = [as_passage(chunk(1, words)), as_passage(chunk(2, changed(words, *range(10, 10 + number))))]
+        shown = with_copies(distinct(pair), pair)
+        assert [len(passage.copies) for passage in shown] in ([1], [0, 0])
+
+
 @pytest.fixture
 def crowded(tmp_path: Path) -> EdgeStore:
     """Two hundred near copies of one text, and three others about the same words."""
