@@ -23,6 +23,7 @@ from ingest.progress import Stages
 from ingest.reembed import reembed
 from ingest.report import Report, counted, detail_lines, failure_lines, failures_json
 from ingest.web.sites import visit_sites
+from retrieve.embed import load_embedder
 from retrieve.store import open_store
 
 DESCRIPTION = (
@@ -79,6 +80,7 @@ def _watch(context: Context, paths: Sequence[str], settings: Settings) -> int:
 
     args = context.args
     json, syncs = args.json, 0
+    embedder = load_embedder(settings)  # its model is read when it is first needed
 
     def sync_once(visits: bool) -> Report:
         nonlocal syncs
@@ -86,7 +88,9 @@ def _watch(context: Context, paths: Sequence[str], settings: Settings) -> int:
         with Stages(context.console, quiet=json or syncs > 1) as stages:
             if visits:
                 visit_sites(paths, settings, stages)
-            return Sync(settings, open_store(settings), stages, prune=args.prune).run(paths)
+            store, prune, engine = open_store(settings), args.prune, args.engine
+            run = Sync(settings, store, stages, prune=prune, engine=engine, embedder=embedder)
+            return run.run(paths)
 
     def say(report: Report, text: str) -> None:
         context.emit(report.to_json()) if json else context.say(text)

@@ -17,7 +17,7 @@ from ingest.progress import Stages
 from ingest.publish import Publisher
 from ingest.report import Report
 from ingest.spool import Spool
-from retrieve.embed import load_embedder
+from retrieve.embed import Embedder, load_embedder
 from retrieve.store.base import Store
 
 ATTEMPTS = 5
@@ -33,13 +33,21 @@ class Sync:
     Args:
         prune: whether documents go whose files are gone.
         engine: ``local``: files are converted and embedded by this machine; ``ray``: by a Ray cluster.
+        embedder: one that is loaded already, where several runs share it.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, stages: Stages, *, prune: bool = True, engine: str = "local"
+        self,
+        settings: Settings,
+        store: Store,
+        stages: Stages,
+        *,
+        prune: bool = True,
+        engine: str = "local",
+        embedder: Embedder | None = None,
     ) -> None:
         self._settings, self._store, self._stages = settings, store, stages
-        self._prune, self._engine = prune, engine
+        self._prune, self._engine, self._embedder = prune, engine, embedder
         self.report = Report()
 
     def run(self, paths: Sequence[str]) -> Report:
@@ -91,7 +99,7 @@ class Sync:
             converted.run()
             if not (converted.found_something() or plan.has_cleaning()):
                 return
-            embedder = load_embedder(self._settings)
+            embedder = self._embedder or load_embedder(self._settings)
             with self._store.writer(
                 embedder=embedder.name,
                 dimension=embedder.dimension,
