@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from ingest.plan import Plan, Task
 from ingest.pool import WorkerPool
 from ingest.prepare import Failed, Outcome, Prepared
 from ingest.progress import Stages
-from ingest.report import Report
+from ingest.report import Report, counted
 from ingest.sources import Failure, Key
 from ingest.spool import Spool
 from retrieve.fields import fields_of, merge_fields
@@ -26,6 +27,9 @@ from retrieve.schema import FieldType
 
 if TYPE_CHECKING:
     from ingest.ray_engine import RayPool
+
+EQUAL_NOTES = 3
+"""Files for which one and the same note is shown; the others are counted."""
 
 
 @dataclass
@@ -50,6 +54,7 @@ class Conversion:
     """Those that were read to their end."""
     _met: dict[Key, set[Key]] = field(default_factory=dict)
     """Members seen of each container."""
+    _notes: Counter[str] = field(default_factory=Counter)
     _unsure: set[Key] = field(default_factory=set)
     """Containers with members that have to be read another time."""
 
@@ -73,6 +78,9 @@ class Conversion:
                     if outcome is None or (isinstance(outcome, Prepared | Failed) and outcome.key in keys):
                         self._take(task, outcome)
                 self._ask()
+        for note, count in self._notes.items():
+            if count > EQUAL_NOTES:
+                self.stages.note(f"note: {counted(count - EQUAL_NOTES, 'more file')}: {note}")
         self.report.converting_s += time.perf_counter() - started
 
     def _pool(self, tasks: int) -> WorkerPool | RayPool:
@@ -127,7 +135,9 @@ class Conversion:
 
     def _keep(self, task: Task, prepared: Prepared) -> None:
         for note in prepared.notes:
-            self.stages.note(f"note: {prepared.document.path}: {note}")
+            self._notes[note] += 1
+            if self._notes[note] <= EQUAL_NOTES:
+                self.stages.note(f"note: {prepared.document.path}: {note}")
         document = prepared.document
         self.report.count_converted(document.path, prepared.seconds, document.origins)
         self.fields = merge_fields(self.fields, fields_of(document.metadata))

@@ -11,7 +11,7 @@ from configs.errors import InputError
 from configs.settings import load_settings
 from ingest.convert.base import Converted, load_converter, time_limit
 from ingest.convert.encoding import decode
-from ingest.convert.kinds import SUFFIXES, converter_version, kind_of
+from ingest.convert.kinds import KINDS, SUFFIXES, converter_version, kind_of
 
 PAGE = """<!doctype html><html lang="en-GB"><head><meta charset="utf-8"><title>Routers | Acme Docs</title>
 <meta name="author" content="Ada Lovelace"><meta name="keywords" content="router, network">
@@ -37,7 +37,8 @@ def test_every_suffix_has_a_converter_with_a_version() -> None:
     for suffix, kind in SUFFIXES.items():
         assert kind_of(f"a/b{suffix.upper()}") == kind
         assert converter_version(kind)
-        load_converter(kind, load_settings().ingest)
+        if not KINDS[kind].container:
+            load_converter(kind, load_settings().ingest)
     assert kind_of("a.xyz") is None
     assert kind_of("html") is None
 
