@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ingest.convert.html.links import resolve
-from ingest.convert.html.tree import BLOCKS, Element, tag_of
+from ingest.convert.html.tree import Element, tag_of
 
 BREAK = "  \n"
 _STRONG, _EMPHASIS = frozenset(("strong", "b")), frozenset(("em", "i", "dfn", "var"))
@@ -202,7 +202,3 @@ def image(element: Element, base: str | None) -> str:
         return ""
     alt = " ".join(element.get("alt", "").split()).replace("[", "\\[").replace("]", "\\]")
     return f"![{alt}]({target})"
-
-
-def has_blocks(element: Element) -> bool:
-    return any(tag_of(child) in BLOCKS for child in element.iterdescendants())

@@ -31,7 +31,7 @@ class Writer:
         run.text(parent.text)
         for child in parent:
             tag = tag_of(child)
-            if tag == "x-math" and child.get("display") and not within_sentence(child):
+            if tag == "x-math" and child.get("display") and tag_of(parent) not in HEADINGS:
                 run = self._end(run, found)
                 found.append(f"$$\n{child.get('tex', '').strip()}\n$$")
             elif tag in BLOCKS:
@@ -60,8 +60,6 @@ class Writer:
             return [fenced(element.text or "", element.get(LANGUAGE, ""))]
         if tag in LISTS or tag == "dir":
             return self._list(element)
-        if tag == "dl":
-            return self._definitions(element)
         if tag == "table":
             return self._table(element)
         if tag == "hr":
@@ -118,18 +116,6 @@ class Writer:
             lines.append(("" if nested else "\n") + _indented(part))
         return "\n".join(lines)
 
-    def _definitions(self, element: Element) -> list[str]:
-        """A term in bold, its definitions indented behind a colon as markdown's extension has it."""
-        found: list[str] = []
-        for part in element.iter("dt", "dd") if element.find("dt") is None else element:
-            if (
-                (part.tag == "dt" and next(part.iterancestors("dl"), None) is element)
-                or (part.tag == "dd" and next(part.iterancestors("dl"), None) is element)
-                or part.tag == "div"
-            ):
-                found += self.blocks(part)
-        return found
-
     def _table(self, table: Element) -> list[str]:
         if not is_data_table(table):
             return self._layout(table)
@@ -165,11 +151,6 @@ class Writer:
         )
         text = re.sub(r"^\\(?=[#>+-])|(?<=^\d)\\(?=\.)", "", text)
         return text.replace("|", "\\|").strip()
-
-
-def within_sentence(math: Element) -> bool:
-    """Whether text stands on the same line as a displayed formula; it is set apart even so."""
-    return tag_of(math.getparent()) in HEADINGS
 
 
 def fenced(text: str, language: str) -> str:

@@ -21,7 +21,6 @@ from ingest.convert.html.tree import (
     sweep,
     tag_of,
     take,
-    text_of,
     word_set,
 )
 
@@ -165,6 +164,3 @@ def _is_first(element: Element, note: Element) -> bool:
                 return False
         element = parent
     return True
-
-
-__all__ = ["HEADINGS_OF_NOTES", "MARK", "NOTE_WORDS", "Notes", "text_of"]
