@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree, html
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+MAX_COPIED = 5_000_000
 
 Form = tuple[str, ...]
 """Tags around a run, the outermost first."""
@@ -146,6 +149,20 @@ def add_quoted(parent: Any, element: Any) -> None:
     if last is None or last.tag != "blockquote":
         last = etree.SubElement(parent, "blockquote")
     last.append(element)
+
+
+class Copies:
+    """Copies of merged cells, up to a number of characters: few cells may cover very many."""
+
+    def __init__(self) -> None:
+        self._room = MAX_COPIED
+
+    def of(self, cell: Any, tag: str) -> Any:
+        """A cell once more, as a ``td`` or ``th``; empty where the copies became too much."""
+        self._room -= 20 + sum(map(len, cell.itertext()))
+        copy = deepcopy(cell) if self._room > 0 else html.Element(tag)
+        copy.tag = tag
+        return copy
 
 
 def described_image(description: str) -> str:

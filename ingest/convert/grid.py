@@ -51,7 +51,7 @@ class Grid:
 
         An area as wide as its row's only content is a caption, and stays one cell.
         """
-        room = 4 * MAX_ROWS
+        room = MAX_CHARACTERS
         for top, left, bottom, edge in areas:
             right = min(edge, MAX_COLUMNS - 1)
             source = self.rows.get(top, [])
@@ -60,7 +60,7 @@ class Grid:
             if not value or (alone and top == bottom):
                 continue
             for number in range(top, min(bottom, top + MAX_ROWS) + 1):
-                room -= right - left + 1
+                room -= (right - left + 1) * (len(value) + 1)
                 row = self.rows.get(number)
                 if room < 0:
                     return

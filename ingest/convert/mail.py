@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from email import policy
 from email.errors import MessageError
-from email.message import EmailMessage
+from email.header import decode_header, make_header
+from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import Any
 
@@ -26,6 +27,8 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 MAX_PARTS = 1_000
 MAX_FIELD = 2_000
 """Characters of a header that are kept."""
+MAX_HEADER = 20_000
+"""Characters of a header that are looked at: people in ``To`` may be many."""
 MAX_PEOPLE = 100
 _KNOWN = re.compile(
     rb"^(?:from|to|subject|date|received|message-id|mime-version|return-path|delivered-to):",
@@ -53,7 +56,7 @@ class MailConverter:
         if not _KNOWN.search(data[:20_000].replace(b"\r\n", b"\n").partition(b"\n\n")[0]):
             raise InputError("not a message: it does not begin with headers such as From and Subject")
         try:
-            message = email.message_from_bytes(data, policy=policy.default)
+            message = email.message_from_bytes(data, policy=policy.compat32)
             body, attached, notes = read_message(message)
             fields = _fields(message)
         except (MessageError, RecursionError, LookupError, AttributeError, TypeError, IndexError) as error:
@@ -80,7 +83,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text)
 
 
-def read_message(message: EmailMessage) -> tuple[str, list[str], list[str]]:
+def read_message(message: Message) -> tuple[str, list[str], list[str]]:
     """A message's markdown, the names of its attachments, and notes."""
     texts: list[str] = []
     pages: list[bytes] = []
@@ -90,9 +93,7 @@ def read_message(message: EmailMessage) -> tuple[str, list[str], list[str]]:
         kind, name = part.get_content_type(), _filename(part)
         if kind == "message/rfc822":
             enclosed = part.get_payload(0) if part.is_multipart() else None
-            inner.append(
-                one_line(str(enclosed.get("subject", ""))) if isinstance(enclosed, EmailMessage) else ""
-            )
+            inner.append(header(enclosed, "subject") if isinstance(enclosed, Message) else "")
         elif part.get_content_disposition() == "attachment" or (name and not kind.startswith("text/")):
             attached.append(name or kind)
         elif kind == "text/html":
@@ -101,14 +102,14 @@ def read_message(message: EmailMessage) -> tuple[str, list[str], list[str]]:
             texts.append(_text(part))
         elif part.get_content_maintype() != "multipart":
             attached.append(name or kind)
-    subject = one_line(str(message.get("subject", "")))[:MAX_FIELD]
+    subject = header(message, "subject")[:MAX_FIELD]
     body = message_body(subject, "\n\n".join(filter(None, texts)), pages[0] if pages else None)
     notes = [f"attachment {name!r} is left out" for name in attached[:20]]
     notes += [f"enclosed message {name!r} is left out" for name in inner[:20]]
     return body, attached, notes
 
 
-def _parts(message: EmailMessage) -> Iterator[EmailMessage]:
+def _parts(message: Message) -> Iterator[Message]:
     """The parts in order; what a message encloses is one of them, and is not looked into."""
     pending, seen = [message], 0
     while pending and seen < MAX_PARTS:
@@ -116,63 +117,85 @@ def _parts(message: EmailMessage) -> Iterator[EmailMessage]:
         seen += 1
         if part.get_content_maintype() == "multipart" and part.is_multipart():
             payload: Any = part.get_payload()
-            pending += [child for child in reversed(payload) if isinstance(child, EmailMessage)]
+            pending += [child for child in reversed(payload) if isinstance(child, Message)]
         else:
             yield part
 
 
-def _filename(part: EmailMessage) -> str:
-    return one_line(part.get_filename("") or "")[:200]
+def _filename(part: Message) -> str:
+    return _decoded(str(part.get_filename("") or "")[:MAX_FIELD])[:200]
 
 
-def _bytes(part: EmailMessage) -> bytes:
+def _bytes(part: Message) -> bytes:
     payload: Any = part.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
 
 
-def _text(part: EmailMessage) -> str:
+def _text(part: Message) -> str:
     text = decode(_bytes(part), part.get_content_charset())[0].replace("\r\n", "\n")
     # RFC 3676: a line that ends in a space goes on in the next one.
     flowed = str(part.get_param("format", "")).lower() == "flowed"
     return _FLOWED_BREAK.sub(" ", text) if flowed else text
 
 
-def _page(part: EmailMessage) -> bytes:
+def _page(part: Message) -> bytes:
     text = decode(_bytes(part), part.get_content_charset())[0]
     return text.encode("utf-8", "replace")
 
 
-def _fields(message: EmailMessage) -> dict[str, Any]:
-    language = one_line(str(message.get("content-language", "")))
+def header(message: Message, name: str) -> str:
+    """A header's text in one line, whatever its encoding."""
+    return _decoded(_raw(message, name))
+
+
+def _raw(message: Message, *names: str) -> str:
+    """Headers as they are written, joined by commas."""
+    found = [str(raw)[:MAX_HEADER] for key, raw in message.raw_items() if key.lower() in names]
+    return ", ".join(found[:MAX_PARTS])[:MAX_HEADER]
+
+
+def _decoded(raw: str) -> str:
+    text = decode(raw.encode("utf-8", "surrogateescape"))[0]
+    try:
+        return one_line(str(make_header(decode_header(one_line(text)))))
+    except (ValueError, LookupError, MessageError):
+        return one_line(text)
+
+
+def _fields(message: Message) -> dict[str, Any]:
     return {
-        "title": one_line(str(message.get("subject", "")))[:MAX_FIELD],
-        **sender(message.get_all("from", [])),
-        "to": people([*message.get_all("to", []), *message.get_all("cc", [])]),
-        "date": _date(message),
-        "language": language,
-        "tags": one_line(str(message.get("keywords", ""))),
-        "message_id": one_line(str(message.get("message-id", "")))[:MAX_FIELD].strip("<>"),
+        "title": header(message, "subject")[:MAX_FIELD],
+        **sender(_raw(message, "from")),
+        "to": people(_raw(message, "to", "cc")),
+        "date": _date(header(message, "date")),
+        "language": header(message, "content-language"),
+        "tags": header(message, "keywords"),
+        "message_id": header(message, "message-id")[:MAX_FIELD].strip("<>"),
     }
 
 
-def sender(headers: list[Any]) -> dict[str, list[str]]:
+def sender(text: str) -> dict[str, list[str]]:
     """Who wrote it: names, or else addresses, as authors, and both together as ``from``."""
-    full = people(headers)
+    full = people(text)
     return {"author": [person.partition(" <")[0] for person in full], "from": full}
 
 
-def people(headers: list[Any]) -> list[str]:
+def people(text: str) -> list[str]:
     """Names with addresses, as ``Ada Byron <ada@example.org>``."""
+    try:
+        pairs = getaddresses([text[:MAX_HEADER]])
+    except (RecursionError, IndexError, ValueError):
+        return [_decoded(text[:MAX_FIELD])]
     found = []
-    for name, address in getaddresses([one_line(str(header))[: 10 * MAX_FIELD] for header in headers]):
-        shown = one_line(name)
+    for name, address in pairs:
+        shown = _decoded(name)  # only now: a decoded name may hold a comma
         found.append(f"{shown} <{address}>" if shown and address else shown or address)
     return [person for person in dict.fromkeys(found) if person][:MAX_PEOPLE]
 
 
-def _date(message: EmailMessage) -> datetime | None:
+def _date(text: str) -> datetime | None:
     try:
-        return moment(parsedate_to_datetime(one_line(str(message.get("date", "")))))
+        return moment(parsedate_to_datetime(text[:100]))
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

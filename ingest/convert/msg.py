@@ -30,7 +30,7 @@ def outlook_message(data: bytes) -> Converted:
         attached = [one_line(one.file_name or "unnamed") for one in message.attachments]
         fields: dict[str, Any] = {
             "title": subject,
-            **sender([message.sender] if message.sender else []),
+            **sender(message.sender or ""),
             "to": [_person(one) for one in message.recipients[:MAX_PEOPLE]],
             "date": message.sent_date,
             "attachments": attached,

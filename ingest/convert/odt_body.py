@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from typing import Any
 
 from lxml import etree, html
 
 from ingest.convert.build import (
+    Copies,
     Form,
     Line,
     add_preformatted,
@@ -58,7 +58,7 @@ class Body:
             for level in style.iter(T + "list-level-style-number")
             if level.get(T + "level", "1").isdecimal() and level.get(STYLE + "num-format", "1")
         }
-        self._room = 100_000
+        self._copies = Copies()
 
     def read(self, content: Any) -> Any:
         root = html.Element("div")
@@ -254,18 +254,14 @@ class Body:
         span, deep = _number(cell, "number-columns-spanned"), _number(cell, "number-rows-spanned")
         whole = cell.getnext() is None or all(n.tag != TABLE + "table-cell" for n in cell.itersiblings())
         for index in range(_number(cell, "number-columns-repeated")):
-            line.append(element if index == 0 else self._copy(element))
+            line.append(element if index == 0 else self._copies.of(element, tag))
         alone = span > 1 and len(line) == 1 and whole and deep == 1
         for column in range(len(line) - 1, min(len(line) - 1 + span, MAX_COLUMNS)):
             below[column] = (html.Element(tag) if alone else element, deep)
 
     def _covered(self, line: Any, below: dict[int, tuple[Any, int]]) -> None:
         source, _ = below.get(len(line), (html.Element("td"), 0))
-        line.append(self._copy(source))
-
-    def _copy(self, element: Any) -> Any:
-        self._room -= 1
-        return deepcopy(element) if self._room > 0 else html.Element(element.tag)
+        line.append(self._copies.of(source, source.tag))
 
 
 def _rows(table: Any) -> Iterator[tuple[Any, bool]]:

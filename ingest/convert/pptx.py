@@ -10,7 +10,7 @@ from typing import Any
 from configs.errors import InputError
 from configs.sections import IngestSettings
 from ingest.convert.base import Converted, Region, tidy
-from ingest.convert.build import described_image
+from ingest.convert.build import MAX_COPIED, described_image
 from ingest.convert.markup import blocks, heading, link, list_item, one_line, plain_block, table
 from ingest.convert.package import Package, parse_xml
 from ingest.convert.properties import core_properties, declared
@@ -215,10 +215,12 @@ def _linked(text: str, run: Any, paragraph: Any) -> str:
 def _table(grid: Any) -> str:
     """Merged cells say the same in every row and column that they cover."""
     rows = [[_cell(cell) for cell in row.cells] for row in grid.rows]
+    room = MAX_COPIED
     for top, row in enumerate(grid.rows):
         for left, cell in enumerate(row.cells):
             if cell.is_merge_origin:
-                for covered in rows[top : top + cell.span_height]:
+                room -= cell.span_height * cell.span_width * (len(rows[top][left]) + 1)
+                for covered in rows[top : top + cell.span_height] if room > 0 else ():
                     width = len(covered[left : left + cell.span_width])
                     covered[left : left + width] = [rows[top][left]] * width
     return table(rows)

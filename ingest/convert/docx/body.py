@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any
 
 from lxml import etree, html
 
-from ingest.convert.build import Lists, add_preformatted, add_quoted, is_code, plain_text
+from ingest.convert.build import Copies, Lists, add_preformatted, add_quoted, is_code, plain_text
 from ingest.convert.docx.names import M, W, integer, is_on, transitional, value
 from ingest.convert.docx.runs import Runs
 from ingest.convert.docx.styles import Item, Styles
 
 MAX_COLUMNS = 200
-MAX_COPIES = 100_000
-"""Cells that merged ones may be copied to."""
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _WRAPPERS = frozenset((W + "ins", W + "moveTo", W + "customXml", W + "smartTag", W + "sdtContent"))
 
@@ -34,7 +31,7 @@ class Body:
         self._sources: dict[tuple[str, str], tuple[Any, dict[str, str]]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._lists = Lists()
-        self._room = MAX_COPIES
+        self._copies = Copies()
 
     def add_notes(self, kind: str, root: Any | None, links: dict[str, str]) -> None:
         """Make the notes of a part known, which marks in the text lead to."""
@@ -157,18 +154,16 @@ class Body:
         span = max(1, min(integer(value(properties, "gridSpan")) or 1, MAX_COLUMNS))
         merged = properties.find(W + "vMerge") if properties is not None else None
         if merged is not None and merged.get(W + "val", "continue") == "continue" and column in above:
-            element = above[column]
+            element = self._copies.of(above[column], tag)
         else:
             element = html.Element(tag)
             self._nested(element, cell)
         above[column] = element
-        for index in range(min(span, MAX_COLUMNS - column)):
-            # A cell as wide as its table is a caption within it: said once.
-            alone = index > 0 and len(line) == index and span > 1 and _is_last(cell)
-            self._room -= 1
-            copy = deepcopy(element) if self._room > 0 and not alone else html.Element(tag)
-            copy.tag = tag
-            line.append(copy)
+        # A cell as wide as its table is a caption within it: said once.
+        alone = not len(line) and _is_last(cell)
+        line.append(element)
+        for _ in range(1, min(span, MAX_COLUMNS - column)):
+            line.append(html.Element(tag) if alone else self._copies.of(element, tag))
         return column + span
 
 

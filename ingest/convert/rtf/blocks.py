@@ -8,7 +8,17 @@ from typing import Any
 
 from lxml import etree, html
 
-from ingest.convert.build import Form, Line, Lists, add_preformatted, add_quoted, is_code, make, plain_text
+from ingest.convert.build import (
+    Copies,
+    Form,
+    Line,
+    Lists,
+    add_preformatted,
+    add_quoted,
+    is_code,
+    make,
+    plain_text,
+)
 
 MAX_COLUMNS = 200
 _HEADING = re.compile(r"heading (\d)")
@@ -64,6 +74,7 @@ class Blocks:
         self._places = [_Place(html.Element("div"))]
         self._table: Any = None
         self._row = _Row()
+        self._copies = Copies()
         self._above: list[Any] = []
         self._cell = html.Element("td")
 
@@ -156,9 +167,9 @@ class Blocks:
             merge = self._row.merges[column] if column < len(self._row.merges) else ""
             source = cell
             if merge == "across" and len(line):
-                source = _copy(line[-1])
+                source = self._copies.of(line[-1], "td")
             elif merge == "down" and column < len(self._above):
-                source = _copy(self._above[column])
+                source = self._copies.of(self._above[column], "td")
             source.tag = "th" if self._row.heads else "td"
             line.append(source)
         self._above = list(line)
@@ -214,10 +225,3 @@ def _next(lists: Lists) -> int:
     """The number after the last item's, for lists that count in letters."""
     last = lists.last_item.get("value", "") if lists.indent is not None else ""
     return int(last) + 1 if last.isdecimal() else 1
-
-
-def _copy(cell: Any) -> Any:
-    """A merged cell's text once more; its notes are not told twice."""
-    copy = html.Element("td")
-    copy.text = " ".join("".join(cell.itertext()).split())
-    return copy

@@ -212,6 +212,10 @@ def test_rows_and_cells_far_away_and_a_row_without_end(monkeypatch: pytest.Monke
         (".c", ("a(" * 190 + ";\n") * 500),
         (".java", "  public " * 20_000),
         (".eml", "From: a\nTo: " + "<" * 50_000 + "\n\nx"),
+        (
+            ".eml",
+            "From: a\nTo: " + "a " * 50_000 + "\nCc: " + "(" * 20_000 + "\nSubject: " + '"' * 9999 + "\n\nx",
+        ),
         (".eml", "From: a\nContent-Type: multipart/mixed; boundary=x\n\n" + "--x\n" * 3000),
         (".json", '{"a":' * 900 + "1" + "}" * 900),
         (".json", '"' + "<" * 100_000 + '"'),

@@ -77,6 +77,14 @@ def test_a_plain_message() -> None:
     assert set(converted.origins.values()) == {"mail"}
 
 
+def test_names_in_encoded_words_may_hold_commas() -> None:
+    data = (
+        b"From: =?utf-8?q?Byron=2C_Ad=C3=A4?= <ada@example.org>\nTo: B\xc3\xb6b <bob@example.org>\n\nText.\n"
+    )
+    metadata = convert(data, ".eml").metadata
+    assert (metadata["author"], metadata["to"]) == ("Byron, Adä", ["Böb <bob@example.org>"])
+
+
 def test_a_rich_message_with_an_attachment() -> None:
     mail = message()
     mail.set_content("Hello Bob,\nPart Size Valve 3\n")

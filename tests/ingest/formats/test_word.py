@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from configs.errors import InputError
+from ingest.convert import build
 from tests.ingest.formats.files import R, W, changed, convert, paragraph, saved, word
 
 
@@ -240,6 +241,28 @@ def test_the_strict_form_reads_the_same() -> None:
 def test_a_table_of_one_cell_is_a_box() -> None:
     cell = f"<w:tbl><w:tr><w:tc>{paragraph('Mind the gap.')}</w:tc></w:tr></w:tbl>"
     assert convert(word(cell), ".docx").body == "Mind the gap.\n"
+
+
+def table(*rows: str) -> str:
+    return f"<w:tbl>{''.join(f'<w:tr>{row}</w:tr>' for row in rows)}</w:tbl>"
+
+
+def cell(text: str, properties: str = "") -> str:
+    return f"<w:tc><w:tcPr>{properties}</w:tcPr>{paragraph(text)}</w:tc>"
+
+
+def test_a_caption_within_a_table_is_said_once() -> None:
+    rows = [cell("A") + cell("B"), cell("Pumps", '<w:gridSpan w:val="2"/>'), cell("1") + cell("2")]
+    assert convert(word(table(*rows)), ".docx").body == (
+        "| A | B |\n| --- | --- |\n| Pumps |  |\n| 1 | 2 |\n"
+    )
+
+
+def test_merged_cells_are_not_copied_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "MAX_COPIED", 300)
+    first = cell("x" * 100, '<w:vMerge w:val="restart"/>') + cell("0")
+    rows = [cell("A") + cell("B"), first, *(cell("", "<w:vMerge/>") + cell(str(n)) for n in range(5))]
+    assert convert(word(table(*rows)), ".docx").body.count("x" * 100) == 3
 
 
 def test_tables_nested_too_deeply() -> None:
