@@ -15,6 +15,8 @@ WINDOW = 8
 """Words of a quote that may be one date, number or language together."""
 BOOL_WORDS = 3
 """Of a quote for a truth value, which no word of it states by itself."""
+WHOLE_WORDS, ENDED_WORDS = 5, 3
+"""A quote with more words, and one that ends as a sentence with more than the second, is no value."""
 
 _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Letters of scripts that set no spaces between words."""
@@ -39,10 +41,16 @@ def states(quote: str, value: Scalar, spec: FieldSpec, spelling: Spelling) -> bo
     if spec.type in (None, "keyword"):
         text = as_text(value)
         return text in quote if _UNSPACED.search(text) else _has_run(stems(quote), stems(text))
-    return any(found == value for found in _values(quote, spec, spelling))
+    return any(found == value for found in values_in(quote, spec, spelling))
 
 
-def _values(quote: str, spec: FieldSpec, spelling: Spelling) -> Iterator[Scalar]:
+def is_sentence(value: str, quote: str) -> bool:
+    """Whether a value is all of a quote that says more than a value does."""
+    words, ended = stems(quote), quote.rstrip().endswith((".", "!", "?", "。"))
+    return len(words) > (ENDED_WORDS if ended else WHOLE_WORDS) and stems(value) == words
+
+
+def values_in(quote: str, spec: FieldSpec, spelling: Spelling) -> Iterator[Scalar]:
     """The dates, numbers or languages of a quote; none that is a part of another ("5" of "5 million")."""
     words = _DAY.sub(lambda match: f" {''.join(match[0].split())} ", quote[:LONGEST_QUOTE]).split()
     taken: list[tuple[int, int]] = []

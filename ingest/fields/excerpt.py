@@ -13,6 +13,7 @@ REACH = 200_000
 """Characters of a text that are looked at."""
 GAP = "\n[...]\n"
 
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
 _PARAGRAPH = re.compile(r"\n\s*\n")
 
 
@@ -39,6 +40,21 @@ def excerpt(text: str, about: Iterable[str], size: int) -> str:
         chosen.append((start, part))
         room -= len(part) + len(GAP)
     return GAP.join([head, *(part for _, part in sorted(chosen))])
+
+
+def sentences(text: str, longest: int) -> list[str]:
+    """The different sentences of a text, each on one line and cut at ``longest`` characters."""
+    found: dict[str, None] = {}
+    for line in text.split("\n"):
+        for sentence in _SENTENCE_END.split(line):
+            plain = _cut_at(" ".join(sentence.split()), longest)
+            if any(map(str.isalnum, plain)):
+                found[plain] = None
+    return list(found)
+
+
+def _cut_at(text: str, longest: int) -> str:
+    return text if len(text) <= longest else _cut(text[:longest])
 
 
 def _paragraphs(text: str) -> list[tuple[int, str]]:
