@@ -33,7 +33,13 @@ def main() -> int:
         print(f"error: unknown systems: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     converters = {name: SYSTEMS[name][0]() for name in systems}
-    result: dict[str, Any] = {"versions": versions(systems)}
+    folders = [
+        f"--{name} {path.name}" for name, path in (("data", args.data), ("articles", args.articles)) if path
+    ]
+    result: dict[str, Any] = {
+        "about": f"python -m benchmarks html {' '.join(folders)}; tune and watch: halves by the pages' names",
+        "versions": versions(systems),
+    }
     if args.data:
         result["markdown"] = measure(markdown_pages(args.data), converters, _of_markdown)
     if args.articles:
