@@ -27,6 +27,11 @@ def write_report(path: Path, report: Report) -> None:
         raise InputError(f"the report {path} cannot be written: {error.strerror or error}") from None
 
 
+def forget_report(home: Path) -> None:
+    """Delete the report: it may name what was just removed."""
+    (home / FILE).unlink(missing_ok=True)
+
+
 def read_report(home: Path) -> dict[str, Any] | None:
     """The details of the last run's report; None where there is none (or none that is whole)."""
     try:

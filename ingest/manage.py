@@ -8,6 +8,7 @@ from typing import Any
 from configs.errors import InputError
 from configs.settings import Settings
 from ingest.fields.cache import forget_answers
+from ingest.journal import forget_report
 from ingest.ledger import Entry, Ledger, LedgerChanges, apply_changes, read_ledger
 from ingest.report import Report
 from ingest.sources import Failure, Key, absolute, display, is_within
@@ -63,6 +64,7 @@ def remove(paths: Sequence[str], settings: Settings, store: Store) -> Report:
         apply_changes(writer.side, changes)
         writer.commit()
     forget_answers(settings, store)
+    forget_report(settings.home)
     for path in filter(is_url, paths):
         forget_site(path, settings.home / WEB)
     report.deleted = len(entries)
