@@ -334,6 +334,7 @@ def test_an_excerpt_keeps_to_its_size(text: str, size: int) -> None:
     assert len(excerpt(text, ["a b", "bb"], size)) <= size
 
 
+@pytest.mark.deep
 def test_a_missing_model_is_an_error_before_anything_is_asked(make_settings: Callable[..., Settings]) -> None:
     extractor = ModelExtractor(make_settings(FIELDS, "models.answer=/nowhere/at/all"))
     with pytest.raises(ModelError):
