@@ -133,8 +133,11 @@ def drop_named(body: Element) -> None:
             and _prose(weight) <= _MOST * whole
             and not element.xpath(".//h1[1] | .//x-ref[1]")
         ):
-            if tag_of(element) in ("span", "a", "p") and weight.letters > 60:
+            phrase = tag_of(element) in ("span", "a", "small")
+            if (phrase or tag_of(element) == "p") and weight.letters > 60:
                 continue
+            if phrase and within(element, "p", "li", "dd", *HEADINGS) and not alone(element):
+                continue  # a word of a sentence
             drop(element)
     sweep(body)
 
