@@ -17,6 +17,11 @@ Form = tuple[str, ...]
 """Tags around a run, the outermost first."""
 
 
+def last_child(element: Any) -> Any | None:
+    """Without counting them all, as ``len`` does."""
+    return next(element.iterchildren(reversed=True), None)
+
+
 def xml_text(text: str) -> str:
     """Text as a tree can hold it: halves of characters joined, controls left out."""
     if not _NOT_XML.search(text):
@@ -55,8 +60,8 @@ class Line:
                 inner.set("href", href)
         if inner is not self.element:
             inner.text = text
-        elif len(inner):
-            inner[-1].tail = (inner[-1].tail or "") + text
+        elif (last := last_child(inner)) is not None:
+            last.tail = (last.tail or "") + text
         else:
             inner.text = (inner.text or "") + text
 
@@ -135,7 +140,7 @@ _LONGEST_LISTING = 20_000
 
 def add_preformatted(parent: Any, text: str) -> None:
     """Add lines of code; those right below other lines of code continue them."""
-    last = parent[-1] if len(parent) else None
+    last = last_child(parent)
     if last is not None and last.tag == "pre" and len(last.text or "") < _LONGEST_LISTING:
         last.text = f"{last.text}\n{text}"
     else:
@@ -145,7 +150,7 @@ def add_preformatted(parent: Any, text: str) -> None:
 
 def add_quoted(parent: Any, element: Any) -> None:
     """Add a paragraph of a quotation; one right below another continues it."""
-    last = parent[-1] if len(parent) else None
+    last = last_child(parent)
     if last is None or last.tag != "blockquote":
         last = etree.SubElement(parent, "blockquote")
     last.append(element)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from lxml import etree, html
@@ -236,7 +237,7 @@ class Body:
         """A table; merged cells say the same in every row and column that they cover."""
         table = html.Element("table")
         below: dict[int, tuple[Any, int]] = {}
-        for row, heads in _rows(source):
+        for row, heads in islice(_rows(source), MAX_ROWS):
             line = etree.SubElement(table, "tr")
             for cell in row:
                 if cell.tag == TABLE + "table-cell":
@@ -244,8 +245,6 @@ class Body:
                 elif cell.tag == TABLE + "covered-table-cell":
                     for _ in range(_number(cell, "number-columns-repeated")):
                         self._covered(line, below)
-            if len(table) > MAX_ROWS:
-                break
         return table
 
     def _cell(self, line: Any, cell: Any, tag: str, below: dict[int, tuple[Any, int]]) -> None:
