@@ -55,7 +55,7 @@ class WorkerPool:
         self._workers: list[_Worker] = []
         # A server forks the workers: forking this process, with its threads, might deadlock.
         self._context = get_context("forkserver")
-        self._context.set_forkserver_preload(["ingest.pool", "retrieve.embed"])
+        self._context.set_forkserver_preload(["ingest.warm"])
 
     def __enter__(self) -> WorkerPool:
         return self
