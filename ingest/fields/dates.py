@@ -24,7 +24,7 @@ _TIME = re.compile(
     r"(?:\s*(?P<half>[ap])\.?m\.?)?(?:\s*(?P<zone>z|utc|gmt)|\s*(?P<sign>[+-])(?P<oh>\d\d):?(?P<om>\d\d))?$"
 )
 _COMMENT = re.compile(r"\s*\([a-z /_]{1,30}\)$")
-_LEADING = re.compile(r"(?:(?:the|der|den|am|le|el|il|de)\s+)+")
+_LEADING = re.compile(r"^(?:(?:the|der|den|am|le|el|il|de)\s+)+")
 _YEAR_WORD = re.compile(r"(?<=\d)\s?г\.?$")
 _WEEKDAY = re.compile(r"([^\W\d_]+)[.,]{0,2}\s+(?=\S)")
 

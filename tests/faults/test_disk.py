@@ -125,7 +125,7 @@ def test_a_full_disk_under_the_spool() -> None:
     with Spool() as spool:
         spool._db.execute("PRAGMA max_page_count = 16")  # SQLite then fails as on a full disk
         with pytest.raises(OSError) as full:
-            spool.put(Prepared(document, [], Stamp(1, 2, 3), "recipe", None, ()))
+            spool.put(Prepared(document, [], Stamp(1, 2, 3), "recipe", False, (), "a.md"))
     assert full.value.errno == errno.ENOSPC
 
 

@@ -196,12 +196,16 @@ def test_closing_a_stream_frees_the_engine(answerer: Answerer) -> None:
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every attempt to reach beyond this machine fails and is recorded."""
     attempts: list[Any] = []
+    connect = socket.socket.connect
 
     def refuse(_: Any, address: Any, *more: Any) -> None:
         attempts.append(address)
         raise OSError("no network in this test")
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    def within(own: socket.socket, address: Any) -> None:
+        return connect(own, address) if own.family == socket.AF_UNIX else refuse(own, address)
+
+    monkeypatch.setattr(socket.socket, "connect", within)  # processes of this machine may talk
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **names: refuse(None, host))
     return attempts

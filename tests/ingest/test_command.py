@@ -70,7 +70,7 @@ def test_the_summary_for_people(run: Run, docs: Path) -> None:
     total, *rest = ran.out.splitlines()
     assert ran.code == 1
     assert total.startswith("3 documents, 3 chunks: 3 added, 0 updated, 0 unchanged, 0 deleted (")
-    assert rest[0] == "1 file of other kinds skipped"
+    assert rest[0] == "1 file of other kinds skipped (.xyz 1)"
     assert rest[1] == "1 failed:"
     assert rest[2].startswith("  bad.html: not HTML: ")
     assert ran.err.splitlines() == ["converting 4 files", "embedding 3 chunks"]
