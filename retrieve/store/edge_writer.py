@@ -28,6 +28,8 @@ WORKING_SHARD = "writing-shard"
 DISK_PER_VALUE = 12
 """Bytes on disk per vector component or character of text: stored, indexed, and copied once by `optimize`."""
 
+SMALL = 1_000
+"""Chunks up to which a commit that only adds builds no index."""
 EAGER = 5_000
 """A commit of a store with so many chunks or fewer settles at once; it takes less than a second. In a
 larger one the index takes much longer than everything else, and readers need not wait for it: Edge
@@ -217,11 +219,17 @@ class EdgeWriter:
         with shards.edge_errors("finishing the index"):
             chunks = shards.count(shard)
             pending = self._published.unsettled + self._pending
-            if eager or chunks <= EAGER or pending > PATIENCE:
+            # Few chunks are searched one by one as fast as by an index, and what replaces nothing leaves
+            # no bytes behind that are to go.
+            added = not self._deleted and chunks == self._published.chunks + self._pending
+            small = added and chunks <= SMALL and not self._published.unsettled
+            if eager or (chunks <= EAGER and not small) or pending > PATIENCE:
                 require_space(self._folder, footprint(path))
                 if self._deleted or self._published.unsettled:
                     self._drop_unused_fields(shard)
                 shard.optimize()
+                pending = 0
+            elif small:
                 pending = 0
             shard.flush()
             documents = len(shards.facet(shard, "_dl.document_id", None, max(chunks, 1)))
