@@ -30,16 +30,16 @@ RESULTS = Path(__file__).parents[1] / "results" / "ingest.json"
 WORDS = 60
 """Of a file: a heading, and about 80 tokens of text."""
 CHANGED = 0.01
-REPEATS = 2
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="a folder of .md or .txt files")
     parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    rounds = [_round(args.corpus, args.files, number) for number in range(REPEATS)]
+    rounds = [_round(args.corpus, args.files, number) for number in range(args.rounds)]
     result = {
         "files": args.files,
         "cores": os.cpu_count(),
@@ -121,7 +121,7 @@ class _Peak:
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._done.wait(0.1):
+        while not self._done.wait(1.0):
             total = 0
             try:
                 family = [self._process, *self._process.children(recursive=True)]

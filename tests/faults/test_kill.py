@@ -97,8 +97,8 @@ def check_remains(home: Path, gone: list[bytes], there: list[bytes]) -> None:
 
 KILL, INTERRUPT = signal.SIGKILL, signal.SIGINT
 SEEDS = [
-    *((KILL, seed) for seed in range(2)),
-    *(pytest.param(KILL, seed, marks=pytest.mark.deep) for seed in range(2, 50)),
+    (KILL, 0),
+    *(pytest.param(KILL, seed, marks=pytest.mark.deep) for seed in range(1, 50)),
     *(pytest.param(INTERRUPT, seed, marks=pytest.mark.deep) for seed in range(50, 60)),
 ]
 

@@ -109,6 +109,7 @@ def test_a_json_file_may_become_a_list_of_records_and_back(sync: Sync, folder: P
     assert set(stored()) == {"data.json"}
 
 
+@pytest.mark.deep
 def test_a_members_labels_follow_the_rules_for_paths(
     sync: Sync, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

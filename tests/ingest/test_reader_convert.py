@@ -119,6 +119,7 @@ def test_an_output_that_does_not_end_is_not_taken(
     assert converted.notes == (f"{NAME}: it did not come to an end; converted without it",)
 
 
+@pytest.mark.deep
 def test_a_model_that_cannot_do_it_is_not_believed(make_settings: Make, smollm_folder: Path) -> None:
     wanted = ("ingest.html=reader-lm", f"models.reader={smollm_folder}", "generate.speculate=always")
     reader = open_reader(make_settings(*wanted))

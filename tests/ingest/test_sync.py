@@ -83,6 +83,7 @@ def test_a_long_document_that_gets_shorter_leaves_nothing_behind(sync: Sync, doc
     assert stored()["long.md"] == ["# Part 0\n\nShort."]
 
 
+@pytest.mark.deep
 def test_small_commits_give_the_same_store(sync: Sync, docs: Path) -> None:
     for number in range(6):
         (docs / f"n{number}.md").write_text(f"Number {number} of six.\n" * 30)
@@ -116,6 +117,7 @@ def test_a_path_inside_a_root_belongs_to_it(sync: Sync, docs: Path) -> None:
     assert sync(docs).counts() == (0, 0, 3, 1)
 
 
+@pytest.mark.deep
 def test_a_larger_root_takes_over_the_smaller(sync: Sync, docs: Path) -> None:
     sync(docs / "sub")
     sync(docs / "pump.md")
