@@ -14,7 +14,12 @@ from configs.settings import load_settings
 from retrieve.store import open_store
 from tests.ingest.stored import Ran, payloads
 
-pytestmark = pytest.mark.deep
+pytestmark = [
+    pytest.mark.deep,
+    pytest.mark.filterwarnings(
+        "ignore:::ray", "ignore:.*:FutureWarning", "ignore:.*:UserWarning", "ignore:.*:DeprecationWarning"
+    ),
+]
 
 
 def contents() -> dict[str, Any]:
@@ -38,6 +43,7 @@ def test_ray_gives_the_same_chunks_metadata_and_vectors(
     monkeypatch.setenv("DRAFTLINE_HOME", str(tmp_path / "other"))
     monkeypatch.setenv("DRAFTLINE__INGEST__WORKERS", "2")
     by_ray = sync(docs, "--engine", "ray")
+    assert by_ray.code == local.code, by_ray.err
     assert contents() == expected
     assert by_ray.counts() == local.counts() == (45, 0, 0, 0)
     assert by_ray.failed() == local.failed()
