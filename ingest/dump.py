@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,7 +14,7 @@ from configs.errors import InputError, StoreError
 from ingest.front_matter import dump_front_matter
 from ingest.writing import replacing, target_names, write_below
 from retrieve.filters import Filter, MatchAny
-from retrieve.schema import RESERVED
+from retrieve.schema import RESERVED, Metadata
 from retrieve.store.base import Store
 
 FORMATS = ("markdown", "jsonl", "parquet")
@@ -29,7 +30,7 @@ class Stored:
     root: str
     path: str
     body: str
-    metadata: dict[str, Any]
+    metadata: Metadata
     """The user's fields."""
     ours: Mapping[str, Any]
     """What Draftline keeps of it (see `retrieve.schema`), without what is a chunk's own."""
@@ -91,11 +92,21 @@ def _markdown(store: Store, out: Path, advance: Callable[[str], object]) -> int:
     folders = _folders({root for root, _ in keys})
     names = {key: str(PurePosixPath(folders[key[0]], key[1])) for key in keys}
     targets = target_names(names.values())
+    moments = {name for name, kind in store.info().fields.items() if kind == "datetime"}
     for document in documents(store):
         target = targets[names[document.root, document.path]]
-        write_below(out, target, dump_front_matter(document.metadata, document.body))
+        write_below(out, target, dump_front_matter(_moments(document.metadata, moments), document.body))
         advance(document.path)
     return len(keys)
+
+
+def _moments(metadata: Metadata, fields: set[str]) -> Metadata:
+    """Metadata as converters give it: a payload holds moments as ISO 8601 text."""
+    return {name: _moment(value) if name in fields else value for name, value in metadata.items()}
+
+
+def _moment(value: Any) -> Any:
+    return [_moment(item) for item in value] if isinstance(value, list) else datetime.fromisoformat(value)
 
 
 def _folders(roots: set[str]) -> dict[str, str]:
