@@ -46,10 +46,7 @@ def test_one_file_of_all(run: Run, docs: Path, tmp_path: Path) -> None:
     rows = pq.read_table(tmp_path / "documents.parquet").to_pylist()
     assert [line["document"] for line in lines] == ["pump.md", "sub/led.html", "valve.txt"]
     assert [row["text"] for row in rows] == [line["text"] for line in lines]
-    assert (lines[0]["metadata"], lines[0]["tenant"]) == (
-        {"author": "Ada", "year": 2024},
-        "acme",
-    )
+    assert (lines[0]["metadata"], lines[0]["tenant"]) == ({"author": "Ada", "year": 2024}, "acme")
     assert json.loads(rows[0]["metadata"]) == lines[0]["metadata"]
 
 
