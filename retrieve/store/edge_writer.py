@@ -222,7 +222,7 @@ class EdgeWriter:
             # Few chunks are searched one by one as fast as by an index, and what replaces nothing leaves
             # no bytes behind that are to go.
             added = not self._deleted and chunks == self._published.chunks + self._pending
-            small = added and chunks <= SMALL and not self._published.unsettled
+            small = added and chunks <= min(SMALL, EAGER) and not self._published.unsettled
             if eager or (chunks <= EAGER and not small) or pending > PATIENCE:
                 require_space(self._folder, footprint(path))
                 if self._deleted or self._published.unsettled:
