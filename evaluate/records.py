@@ -25,6 +25,8 @@ class Citation(_Record):
     quote: str
     start: int
     end: int
+    page: int | None = None
+    also_in: tuple[dict[str, str | int], ...] = ()
 
 
 class Found(_Record):

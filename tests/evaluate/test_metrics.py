@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from evaluate import metrics
 from evaluate.metrics import own_scores, ragas_scores
 from evaluate.records import Citation, Found, Outcome
 from evaluate.references import Place, Reference
+from generate import citations
 
 TEXTS = {"p1": "Pumps need oil twice a year.", "p2": "Valves need nothing."}
 PASSAGES = (
@@ -152,3 +154,11 @@ def test_a_metric_that_raises_is_counted(embedder: Any, monkeypatch: pytest.Monk
 def test_failed_and_unanswerable_items_are_not_given_to_ragas(embedder: Any) -> None:
     items = [outcome(error="broken"), outcome(id="b", answerable=False)]
     assert ragas_scores(items, {}, embedder).scores == {}
+
+
+def test_a_citation_is_recorded_with_all_that_an_answer_says_of_it() -> None:
+    place = citations.Place("copy.md", 3, 20)
+    said = citations.Citation(1, "p1", "pump.pdf", ("Pump",), "need oil twice", 106, 120, 4, (place,))
+    assert Citation.model_validate(said.to_json()).model_dump(mode="json") == json.loads(
+        json.dumps(said.to_json())
+    )
