@@ -52,6 +52,8 @@ def sync(context: Context) -> int:
         raise InputError("--convert-only and --out DIR go together")
     if args.convert_only and args.watch:
         raise InputError("--watch keeps a store in line: it does not go with --convert-only")
+    if (args.watch or args.convert_only) and (args.report is not None or args.engine != "local"):
+        raise InputError("--report and --engine are for one sync: without --watch and --convert-only")
     settings = _labelled(context.settings, args)
     paths = expand(args.paths, sys.stdin.buffer.read)
     if args.watch:
