@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import yaml
+from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from configs.errors import InputError
 from ingest.metadata import clean_metadata
@@ -57,7 +58,7 @@ def read_metadata(text: str, *, first_line: int = 1) -> Metadata:
         mark = error.problem_mark or error.context_mark
         line = mark.line + first_line if mark else first_line
         raise InputError(f"front matter: line {line}: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise InputError(f"front matter: {error}") from None
     except RecursionError:
         raise InputError("front matter: nested too deeply") from None
@@ -108,7 +109,12 @@ def _core_schema() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     return table
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(
+    yaml.composer.Composer,
+    CParser,  # libyaml reads the text; what it means is decided in Python
+    yaml.constructor.SafeConstructor,
+    yaml.resolver.Resolver,
+):
     """YAML 1.2's core schema, without duplicate keys and without aliases of collections.
 
     An alias of a list or mapping is how a few bytes expand into gigabytes.
@@ -116,12 +122,17 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = _core_schema()
 
+    def __init__(self, text: str) -> None:
+        CParser.__init__(self, text)
+        yaml.composer.Composer.__init__(self)
+        yaml.constructor.SafeConstructor.__init__(self)
+        yaml.resolver.Resolver.__init__(self)
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            if isinstance(self.anchors.get(event.anchor), yaml.CollectionNode):
-                problem = f"alias *{event.anchor} of a list or mapping is not supported"
-                raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        event = self.peek_event()
+        target = self.anchors.get(event.anchor) if isinstance(event, yaml.AliasEvent) else None
+        if isinstance(target, yaml.CollectionNode):
+            raise _error("an alias of a list or mapping is not supported", event)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -141,8 +152,9 @@ class _Loader(yaml.SafeLoader):
             raise _error(f"{node.value!r} is not valid: {error}", node) from None
 
 
-def _error(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
-    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+def _error(problem: str, place: Any) -> yaml.MarkedYAMLError:
+    """``place``: the node or event that it is about."""
+    return yaml.constructor.ConstructorError(None, None, problem, place.start_mark)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,8 +1,9 @@
 """Worker processes that prepare files, so that no file can stop, slow or break a run.
 
-A worker has one task at a time. One that hangs beyond its limit, crashes (parsers of documents are
-often C code) or eats its memory is killed and replaced; its task fails with the reason, the others
-go on. Workers die with the process that started them, however that ends.
+A worker does one task at a time; while there is plenty to do, the next one is with it already, so that it
+never waits for us. One that hangs beyond its limit, crashes (parsers of documents are often C code) or
+eats its memory is killed and replaced; the task it was at fails with the reason, the others go on. Workers
+die with the process that started them, however that ends.
 """
 
 from __future__ import annotations
@@ -15,20 +16,26 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from configs.errors import DraftlineError, InputError
 from configs.settings import Settings
+from ingest.convert.kinds import KINDS
 from ingest.plan import Task
 from ingest.prepare import Outcome, Preparer, failed
 from ingest.reading import UnreadableError
 
 GRACE_S = 5.0
 """A worker gives up on its file by itself at the limit; where it cannot, it is killed so much later."""
+AHEAD = 4
+"""Tasks per worker that must be waiting for a worker to be given one ahead of its turn."""
 _PR_SET_PDEATHSIG = 1
+
+Message = tuple[Outcome | None, bool]
+"""An outcome, and whether its task is done."""
 
 
 @dataclass
@@ -37,8 +44,10 @@ class _Worker:
     connection: Connection
     ready: bool = False
     """Whether it has ever been heard: one that dies before could not even start."""
-    task: Task | None = None
+    tasks: deque[Task] = field(default_factory=deque)
+    """The first is the one it is at."""
     deadline: float = 0.0
+    """When that one has taken too long."""
 
 
 class WorkerPool:
@@ -75,20 +84,20 @@ class WorkerPool:
             return
         pending = deque(tasks)
         while True:
-            while pending and (free := self._free()) is not None:
-                self._give(free, pending.popleft())
-            busy = [worker for worker in self._workers if worker.task is not None]
+            while pending and (chosen := self._chosen(len(pending))) is not None:
+                self._give(chosen, pending.popleft())
+            busy = [worker for worker in self._workers if worker.tasks]
             if not busy:
                 return
             patience = min(worker.deadline for worker in busy) - time.monotonic()
             heard = wait([worker.connection for worker in busy], timeout=max(0.0, patience))
             for worker in busy:
                 if worker.connection in heard:
-                    yield from self._receive(worker)
+                    yield from self._receive(worker, pending)
                 elif time.monotonic() > worker.deadline:
                     limit = self._settings.ingest.convert_timeout_s
                     error = InputError(f"conversion took more than {limit:g} s and was given up")
-                    yield from self._give_up(worker, error)
+                    yield from self._give_up(worker, error, pending)
 
     def _run_here(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome | None]]:
         preparer = Preparer(self._settings, chunked=self._chunked)
@@ -97,9 +106,16 @@ class WorkerPool:
                 yield task, outcome
             yield task, None
 
-    def _free(self) -> _Worker | None:
-        idle = next((worker for worker in self._workers if worker.task is None), None)
-        return idle or (self._start() if len(self._workers) < self._size else None)
+    def _chosen(self, pending: int) -> _Worker | None:
+        """The worker that the next task is for; None: it stays with us for now."""
+        idle = next((worker for worker in self._workers if not worker.tasks), None)
+        if idle is not None:
+            return idle
+        if len(self._workers) < self._size:
+            return self._start()
+        if pending <= AHEAD * self._size:
+            return None
+        return next((worker for worker in self._workers if len(worker.tasks) == 1), None)
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -119,18 +135,18 @@ class WorkerPool:
         worker.connection.close()
 
     def _give(self, worker: _Worker, task: Task) -> None:
-        worker.task = task
-        self._expect(worker)
+        worker.tasks.append(task)
+        if len(worker.tasks) == 1:
+            self._expect(worker)
         with contextlib.suppress(OSError):  # that it has died meanwhile is seen when it is listened to
             worker.connection.send(task)
 
     def _expect(self, worker: _Worker) -> None:
         worker.deadline = time.monotonic() + self._settings.ingest.convert_timeout_s + GRACE_S
 
-    def _receive(self, worker: _Worker) -> Iterator[tuple[Task, Outcome | None]]:
-        assert worker.task is not None
+    def _receive(self, worker: _Worker, pending: deque[Task]) -> Iterator[tuple[Task, Outcome | None]]:
         try:
-            message: Outcome | DraftlineError | None = worker.connection.recv()
+            message: Message | DraftlineError | None = worker.connection.recv()
         except (EOFError, OSError) as error:
             worker.process.join()
             if not worker.ready:
@@ -138,21 +154,26 @@ class WorkerPool:
                     f"a process that converts files could not start (exit code {worker.process.exitcode}); "
                     "ingest.workers=0 converts without such processes"
                 ) from error
-            yield from self._give_up(worker, _death(worker.process.exitcode))
+            yield from self._give_up(worker, _death(worker.process.exitcode), pending)
             return
         if isinstance(message, DraftlineError):
             raise message
-        if not worker.ready:
+        if message is None:
             worker.ready = True
             return
-        yield worker.task, message
-        if message is None:
-            worker.task = None
+        outcome, done = message
+        task = worker.tasks.popleft() if done else worker.tasks[0]
         self._expect(worker)
+        if outcome is not None:
+            yield task, outcome
+        if done:
+            yield task, None
 
-    def _give_up(self, worker: _Worker, error: InputError) -> Iterator[tuple[Task, Outcome | None]]:
-        task = worker.task
-        assert task is not None
+    def _give_up(
+        self, worker: _Worker, error: InputError, pending: deque[Task]
+    ) -> Iterator[tuple[Task, Outcome | None]]:
+        task, *others = worker.tasks
+        pending.extendleft(reversed(others))
         self._end(worker)
         yield task, failed(task, error)
         yield task, None
@@ -168,6 +189,7 @@ def _work(connection: Connection, settings: Settings, chunked: bool) -> None:
     """A worker's life: tasks in, outcomes out, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the other cores have workers of their own
     limit = int(settings.ingest.worker_mb * 1e6)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -178,9 +200,12 @@ def _work(connection: Connection, settings: Settings, chunked: bool) -> None:
             return
         connection.send(None)
         while True:
-            for outcome in preparer.prepare(connection.recv()):
-                connection.send(outcome)
-            connection.send(None)
+            task: Task = connection.recv()
+            many = KINDS[task.kind].container
+            for outcome in preparer.prepare(task):
+                connection.send((outcome, not many))
+            if many:
+                connection.send((None, True))
 
 
 def _death(code: int | None) -> InputError:

@@ -37,9 +37,11 @@ class Sizes:
     def __init__(self, body: str, blocks: Sequence[Block], budget: ChunkBudget, tokenizer: Tokenizer) -> None:
         self.body, self.blocks, self.budget, self.tokenizer = body, blocks, budget, tokenizer
         self.ruler = TokenRuler(body, tokenizer)
-        self.special = count_tokens([""], tokenizer, special=True)[0]
+        self.special = tokenizer.num_special_tokens_to_add(False)
         self.starts = [block.start for block in blocks]
         self.rooms: dict[Path, int] = {}
+        self.paths: dict[str, int] = {"": 0}
+        """Tokens of section paths."""
         self.headers = {block.start: self._header_size(block) for block in blocks if block.kind == "table"}
         """Tokens of each table's header, where it is to be repeated."""
 
@@ -74,7 +76,7 @@ class Sizes:
     def room(self, path: Path) -> int:
         """Tokens that the text of a chunk under this path may have."""
         if path not in self.rooms:
-            taken = self.exactly(" > ".join(path)) + self.special
+            taken = self.above(path) + self.special
             room = min(self.budget.text, self.budget.whole - taken)
             self.rooms[path] = max(1, room - min(self.budget.overlap, room // 2))
         return self.rooms[path]
@@ -82,7 +84,7 @@ class Sizes:
     def fit_path(self, path: Path) -> Path:
         """The path's innermost headings that fit; a heading that is longer alone is cut short."""
         limit = self.budget.whole // PATH_SHARE
-        while path and self.exactly(" > ".join(path)) > limit:
+        while path and self.above(path) > limit:
             innermost = path[-1]
             path = path[1:] or tuple(filter(None, [innermost[: len(innermost) // 2].rstrip()]))
         return path
@@ -92,11 +94,16 @@ class Sizes:
         text = self.body[slice(*span)]
         header = self.header(span[0])
         whole = embedding_text(path, text, self.body[slice(*header)] if header else "")
-        return (
-            self.exactly(text) <= self.budget.text
-            and count_tokens([whole], self.tokenizer, special=True)[0] <= self.budget.whole
-        )
+        own, all_of_it = count_tokens([text, whole], self.tokenizer)
+        return own <= self.budget.text and all_of_it + self.special <= self.budget.whole
+
+    def above(self, path: Path) -> int:
+        """Tokens of a section path by itself."""
+        text = " > ".join(path)
+        if text not in self.paths:
+            self.paths[text] = self.exactly(text)
+        return self.paths[text]
 
     def exactly(self, text: str) -> int:
         """Tokens of a text by itself."""
-        return count_tokens([text], self.tokenizer, special=False)[0]
+        return count_tokens([text], self.tokenizer)[0]

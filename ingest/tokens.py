@@ -17,7 +17,9 @@ class Tokenizer(Protocol):
 
     def encode(self, sequence: str, *, add_special_tokens: bool = True) -> Any: ...
 
-    def encode_batch(self, input: list[str], *, add_special_tokens: bool = True) -> list[Any]: ...
+    def encode_batch_fast(self, input: list[str], *, add_special_tokens: bool = True) -> list[Any]: ...
+
+    def num_special_tokens_to_add(self, is_pair: bool) -> int: ...
 
 
 class TokenRuler:
@@ -36,9 +38,10 @@ class TokenRuler:
         return max(last - first, -(-(end - start) // CHARACTERS_PER_TOKEN))
 
 
-def count_tokens(texts: Sequence[str], tokenizer: Tokenizer, *, special: bool) -> list[int]:
-    """Exact token counts, with or without the special tokens around each text."""
-    return [len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=special)]
+def count_tokens(texts: Sequence[str], tokenizer: Tokenizer) -> list[int]:
+    """Exact token counts, without the special tokens around each text."""
+    encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+    return [len(encoding.ids) for encoding in encodings]
 
 
 def _slabs(body: str) -> list[tuple[int, int]]:

@@ -70,7 +70,7 @@ def copy_keys(text: str, labels: str, *, near: bool) -> tuple[int, ...]:
         return ()
     if not near:
         return (_key(labels, " ".join(words).encode("utf-8", "surrogatepass")),)
-    numbers = sorted(word for word in words if any(letter.isdigit() for letter in word))
+    numbers = sorted(word for word in words if not word.isalpha() and any(map(str.isdigit, word)))
     salt = " ".join((labels, *numbers))
     sketch = minhash(words).astype("<u8").reshape(BANDS, ROWS)
     return tuple(_key(f"{band} {salt}", row.tobytes()) for band, row in enumerate(sketch))

@@ -28,7 +28,7 @@ from retrieve.store.edge_filters import FALSE_FIELDS, TRUE_FIELDS, to_edge
 DENSE, SPARSE = "dense", "bm25"
 PAGE = 1000
 
-INDEXING_KB = 10_000
+INDEXING_KB = 16_000
 """Segments with more vector data than this get an HNSW graph; smaller ones are searched exactly."""
 
 SCHEMA_TYPES: Mapping[FieldType, edge.PayloadSchemaType] = {

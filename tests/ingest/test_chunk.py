@@ -87,8 +87,8 @@ def check(body: str, spans: list[Span], budget: ChunkBudget) -> None:
         ]
         assert all(span.header is None or span.header[1] <= span.start for span in spans)
         assert all(span.parent[0] <= span.start < span.end <= span.parent[1] for span in spans)
-        assert max(count_tokens(texts, tokenizer(), special=False)) <= budget.text
-        assert max(count_tokens(whole, tokenizer(), special=True)) <= budget.whole
+        assert max(count_tokens(texts, tokenizer())) <= budget.text
+        assert max(len(tokenizer().encode(text).ids) for text in whole) <= budget.whole
         assert all(text.strip() for text in texts)
 
 
@@ -126,8 +126,8 @@ def test_overlap_repeats_only_what_came_just_before(body: str, overlap: int) -> 
     for span in chunk_body(body, "markdown", budget, tokenizer()):
         assert not body[end : span.start].strip()
         repeated = body[span.start : end] if span.start < end else ""
-        assert count_tokens([repeated], tokenizer(), special=False)[0] <= overlap
-        assert count_tokens([body[span.start : span.end]], tokenizer(), special=False)[0] <= budget.text
+        assert count_tokens([repeated], tokenizer())[0] <= overlap
+        assert count_tokens([body[span.start : span.end]], tokenizer())[0] <= budget.text
         assert span.end > end
         end = span.end
 

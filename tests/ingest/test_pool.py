@@ -22,12 +22,15 @@ from retrieve.store.base import StoreInfo
 
 Make = Callable[..., Settings]
 
+FILES = 24
+"""Enough for two workers to be given some ahead of their turn."""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "docs"
     folder.mkdir()
-    for number in range(6):
+    for number in range(FILES):
         (folder / f"{number}.md").write_text(f"# Page {number}\n")
     return folder
 
@@ -37,11 +40,10 @@ def tasks(folder: Path, settings: Settings) -> list[Task]:
 
 
 def outcomes(folder: Path, settings: Settings) -> dict[str, object]:
-    with WorkerPool(settings, 6) as workers:
+    with WorkerPool(settings, FILES) as workers:
         found = list(workers.run(tasks(folder, settings)))
-    assert sorted(task.source.path for task, outcome in found if outcome is None) == [
-        f"{i}.md" for i in range(6)
-    ]
+    done = sorted(task.source.path for task, outcome in found if outcome is None)
+    assert done == sorted(f"{number}.md" for number in range(FILES))
     return {task.source.path: outcome for task, outcome in found if outcome is not None}
 
 
@@ -90,7 +92,7 @@ def test_a_crash_and_a_hang_cost_their_own_files(
     assert failed.keys() == {"2.md", "4.md"}
     assert "crashed (SIGSEGV)" in failed["2.md"].error
     assert "took more than 2 s" in failed["4.md"].error
-    assert sum(isinstance(outcome, Prepared) for outcome in found.values()) == 4
+    assert sum(isinstance(outcome, Prepared) for outcome in found.values()) == FILES - 2
 
 
 def test_workers_that_cannot_start_say_so(folder: Path, make_settings: Make, tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_workers_that_cannot_start_say_so(folder: Path, make_settings: Make, tmp
 
 def test_workers_end_with_the_pool(folder: Path, make_settings: Make) -> None:
     settings = make_settings("ingest.workers=2")
-    with WorkerPool(settings, 6) as workers:
+    with WorkerPool(settings, FILES) as workers:
         run = workers.run(tasks(folder, settings))
         next(run)
         pids = [worker.process.pid for worker in workers._workers]

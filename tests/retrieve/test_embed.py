@@ -7,20 +7,22 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from configs.errors import ModelError
 from configs.models import model_path
 from configs.settings import Settings, load_settings
 from retrieve import packed
-from retrieve.bert import Block, is_plain_bert, load_bert
+from retrieve.bert import Bert, Block, is_plain_bert, load_bert
 from retrieve.embed import Embedder, RecentVectors, SentenceEmbedder, SentenceTransformersEncoder
+from retrieve.packed import PackedEncoder
 
 ODD = ["", " ", "\u3000\n", "?", "a" * 2000, "word " * 600, "ünïcödé 東京 ☃", "\0\x07", "UPPER lower", "🙂‍↔️"]
 
@@ -53,6 +55,24 @@ def test_more_than_one_step(embedder: Embedder, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(packed, "STEP_TOKENS", 16)
     monkeypatch.setattr(packed, "PACK_TOKENS", 8)
     np.testing.assert_allclose(embedder.embed_documents(texts), once, atol=1e-6)
+
+
+def test_large_steps_are_of_few_sizes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bert, steps = load_bert(folder), list[int]()
+
+    def seen(ids: Any, *others: Any) -> Any:
+        steps.append(len(ids))
+        return bert(ids, *others)
+
+    encoder = PackedEncoder(cast(Bert, seen), Tokenizer.from_file(str(folder / "tokenizer.json")), 256)
+    texts = ["tide " * number for number in range(1, 31)]
+    exact = encoder.encode(texts)
+    monkeypatch.setattr(packed, "LARGE_TOKENS", 300)
+    monkeypatch.setattr(packed, "STEP_TOKENS", 400)
+    np.testing.assert_allclose(encoder.encode(texts), exact, atol=1e-6)
+    assert steps[0] == sum(range(1, 31)) + 2 * 30
+    assert len(steps) > 2
+    assert all(not size % packed.ROUND_TOKENS for size in steps[1:-1])
 
 
 @hypothesis_settings(max_examples=25)
