@@ -34,6 +34,10 @@ from configs.sections import (
 )
 
 PROFILES_DIR = Path(__file__).parent
+HOME_FILE = "settings.yaml"
+HOME_SECTIONS = ("ingest", "retrieve", "answer")
+"""What may be set beside a store. Where models, servers and keys are is not for a folder to say that may have
+come with somebody else's files."""
 ENV_PREFIX = "DRAFTLINE__"
 FROM_ENVIRONMENT = {"home": "DRAFTLINE_HOME", "models_dir": "DRAFTLINE_MODELS", "profile": "--profile"}
 
@@ -93,13 +97,15 @@ def load_settings(
     chosen_by = "--profile" if profile else "DRAFTLINE_PROFILE" if env.get("DRAFTLINE_PROFILE") else "default"
     profile = profile or env.get("DRAFTLINE_PROFILE") or "default"
     leaves: dict[str, Leaf] = {}
+    home = Path(env.get("DRAFTLINE_HOME") or ".draftline").expanduser().absolute()
     for name in dict.fromkeys(("default", profile)):
         leaves.update(_from_profile(name, chosen_by))
+    leaves.update(_from_home(home / HOME_FILE))
     leaves.update(_from_env(env))
     leaves.update(_from_overrides(overrides))
     tree: dict[str, Any] = {
         "profile": profile,
-        "home": Path(env.get("DRAFTLINE_HOME") or ".draftline").expanduser().absolute(),
+        "home": home,
         "models_dir": Path(env.get("DRAFTLINE_MODELS") or default_models_dir(env)).expanduser().absolute(),
     }
     for key, (value, _) in leaves.items():
@@ -122,19 +128,38 @@ def _from_profile(name: str, chosen_by: str) -> dict[str, Leaf]:
     if name not in profile_names():
         raise SettingsError(f"{chosen_by}: unknown profile {name!r}; there are: {', '.join(profile_names())}")
     path = PROFILES_DIR / f"{name}.yaml"
+    return _from_file(path.read_text(encoding="utf-8"), path.name)
+
+
+def _from_home(path: Path) -> dict[str, Leaf]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise SettingsError(f"{path} cannot be read: {reason}") from None
+    leaves = _from_file(text, str(path))
+    for key in leaves:
+        if key.partition(".")[0] not in HOME_SECTIONS:
+            raise SettingsError(f"{path}: {key} cannot be set there, only {', '.join(HOME_SECTIONS)}")
+    return leaves
+
+
+def _from_file(text: str, name: str) -> dict[str, Leaf]:
+    try:
+        data = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name} is not valid YAML: {error}") from None
+        raise SettingsError(f"{name} is not valid YAML: {error}") from None
     if not isinstance(data, dict):
-        raise SettingsError(f"{path.name} is not a profile: it needs sections with settings below them")
+        raise SettingsError(f"{name} has no settings: it needs sections with settings below them")
     leaves = {}
     for section, values in data.items():
         if not isinstance(values, dict):
-            raise SettingsError(f"{path.name}: {section} is a section; write its settings below it, indented")
+            raise SettingsError(f"{name}: {section} is a section; write its settings below it, indented")
         for key, value in values.items():
-            _check_key(f"{section}.{key}", path.name)
-            leaves[f"{section}.{key}"] = (value, path.name)
+            _check_key(f"{section}.{key}", name)
+            leaves[f"{section}.{key}"] = (value, name)
     return leaves
 
 

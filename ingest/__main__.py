@@ -11,7 +11,7 @@ from pathlib import Path
 from configs.cli import Command, Context, run_main
 from configs.errors import ExitCode, InputError
 from configs.settings import Settings
-from ingest.dump import FORMATS, dump
+from ingest.dump import FORMATS, dump, refuse_among_originals
 from ingest.export import export
 from ingest.fields.statistics import field_statistics
 from ingest.given import expand
@@ -22,6 +22,7 @@ from ingest.pipeline import Sync
 from ingest.progress import Stages
 from ingest.reembed import reembed
 from ingest.report import Report, counted, detail_lines, failure_lines, failures_json
+from ingest.sources import absolute
 from ingest.web.sites import visit_sites
 from retrieve.embed import load_embedder
 from retrieve.store import open_store
@@ -125,20 +126,24 @@ def _labelled(settings: Settings, args: argparse.Namespace) -> Settings:
 
 def status(context: Context) -> int:
     """What the store holds."""
-    store = open_store(context.settings)
-    found = describe(store)
-    statistics = field_statistics(store, read_ledger(store)) if context.args.fields else {}
-    if context.args.fields:
+    args, store = context.args, open_store(context.settings)
+    if args.paths and args.fields:
+        raise InputError("--fields is of all documents: without paths")
+    found = describe(store, args.paths)
+    statistics = field_statistics(store, read_ledger(store)) if args.fields else {}
+    if args.fields:
         found["statistics"] = {name: told.to_json() for name, told in statistics.items()}
-    if context.args.json:
+    if args.json:
         context.emit(found)
     context.say(f"{counted(found['documents'], 'document')}, {counted(found['chunks'], 'chunk')}")
-    for root in found["roots"]:
+    for one in found.get("found", ()):
+        context.say(f"  {one['path']}: {counted(one['chunks'], 'chunk')}, ingested {one['ingested']}")
+    for root in found.get("roots", ()):
         size = f"{counted(root['documents'], 'document')}, {counted(root['chunks'], 'chunk')}"
         context.say(f"  {root['path']}: {size}, last ingested {root['ingested']}")
     for name, told in statistics.items():
         context.say(told.line(name, found["documents"]))
-    if found["fields"] and not statistics:
+    if found.get("fields") and not statistics:
         context.say("fields: " + ", ".join(f"{name} ({kind})" for name, kind in found["fields"].items()))
     if found["failed"]:
         context.say(f"{len(found['failed'])} failed:")
@@ -178,10 +183,14 @@ def take_copy(context: Context) -> int:
             stages.show(path)
             stages.advance()
 
-        written = dump(store, Path(args.out), args.format, advance)
+        ledger = read_ledger(store)
+        refuse_among_originals(absolute(args.out), args.format, ledger)
+        written = dump(store, absolute(args.out), args.format, advance)
     if args.json:
         context.emit({"documents": written})
     context.say(f"{counted(written, 'document')} in {args.out}")
+    if left := len(ledger.documents) - written:
+        context.note(f"{counted(left, 'document')} without text left out")
     return ExitCode.OK
 
 
@@ -227,6 +236,7 @@ def _sync_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _status_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="only what is at and below these, in full")
     parser.add_argument("--fields", action="store_true", help="the fields, with their values and ranges")
 
 

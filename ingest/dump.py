@@ -12,6 +12,8 @@ from typing import Any
 
 from configs.errors import InputError, StoreError
 from ingest.front_matter import dump_front_matter
+from ingest.ledger import Ledger
+from ingest.sources import is_within
 from ingest.writing import replacing, target_names, write_below
 from retrieve.filters import Filter, MatchAny
 from retrieve.schema import RESERVED, Metadata
@@ -51,6 +53,19 @@ def dump(store: Store, out: Path, form: str, advance: Callable[[str], object] = 
         raise InputError(f"--out {out}: not a folder")
     write = {"markdown": _markdown, "jsonl": _jsonl, "parquet": _parquet}[form]
     return write(store, out, advance)
+
+
+def refuse_among_originals(out: Path, form: str, ledger: Ledger) -> None:
+    """See that nothing is written where it would take an original's place, or be ingested itself.
+
+    Raises:
+        InputError: ``out`` lies in a folder that was ingested, or would have its files beside originals.
+    """
+    folder = str(out)
+    for root in sorted({*ledger.roots, *(root for root, _ in ledger.documents)}):
+        inside = is_within(folder, root) if root in ledger.roots else folder == root
+        if inside or (form == "markdown" and is_within(root, folder)):
+            raise InputError(f"--out {out}: {root} was ingested; name a folder apart from it")
 
 
 def documents(store: Store) -> Iterator[Stored]:

@@ -49,13 +49,13 @@ class Stages:
             self._bar.stop()
 
     def stage(self, name: str, total: int, unit: str) -> None:
-        """Begin a stage of ``total`` steps."""
+        """Begin a stage of ``total`` steps; ``unit``: what they are, in the plural."""
         if self._bar:
             if self._task is not None:
                 self._bar.remove_task(self._task)
             self._task = self._bar.add_task(name, total=total, rate="", item="")
         elif not self._quiet:
-            self._console.print(f"{name} {total} {unit}", highlight=False)
+            self._console.print(f"{name} {total} {unit if total != 1 else unit[:-1]}", highlight=False)
 
     def show(self, item: str) -> None:
         """Say what is being worked on."""

@@ -65,7 +65,7 @@ class Publisher:
         """Write everything of a run, and commit."""
         spool, fields = converted.spool, converted.fields
         if spool.chunks:
-            self._stages.stage("embedding", spool.chunks, "chunks")
+            self._stages.stage("embedding and storing", spool.chunks, "chunks")
         self._strangers = plan.strangers
         renamed = self._delete_gone(plan.gone, spool)
         for prepared in spool:

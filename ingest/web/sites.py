@@ -66,10 +66,13 @@ def list_site(text: str, web: Path, listing: Listing) -> list[Source]:
     listing.failures += [Failure(url, error) for url, error in visit.failures]
     listing.unread += [place_of(url) for url, _ in visit.failures]
     listing.skipped += Counter({OTHER_PAGES: visit.skipped})
-    sources = []
+    sources, own = [], set(visit.pages)
     for url, copy in mirror_of(web, given).copies():
-        source = _source(url, copy)
-        if source is not None and any(scope.covers(place_of(url)) for scope in scopes):
+        if not any(scope.covers(place_of(url)) for scope in scopes):
+            continue
+        if url not in own:  # another address led to it: it is neither taken in for this one, nor gone
+            listing.unread.append(place_of(url))
+        elif (source := _source(url, copy)) is not None:
             sources.append(source)
     return sources
 

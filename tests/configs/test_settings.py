@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,37 @@ def test_later_sources_win_and_are_named() -> None:
 def test_a_profile_from_the_environment() -> None:
     assert load(DRAFTLINE_PROFILE="cluster").sources()["profile"] == "DRAFTLINE_PROFILE"
     assert load(profile="gpu", DRAFTLINE_PROFILE="cluster").profile == "gpu"
+
+
+def test_what_lies_with_the_store_wins_over_the_profile(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text("ingest:\n  fields:\n    released: {type: datetime}\nanswer:\n  seed: 7\n")
+    settings = load(profile="gpu", DRAFTLINE_HOME=str(tmp_path))
+    assert settings.ingest.fields["released"].type == "datetime"
+    assert (settings.answer.seed, settings.sources()["answer.seed"]) == (7, str(path))
+    assert load("answer.seed=8", DRAFTLINE_HOME=str(tmp_path)).answer.seed == 8
+    assert load(DRAFTLINE_HOME=str(tmp_path / "other")).answer.seed == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            b"store:\n  url: http://elsewhere\n",
+            "store.url cannot be set there, only ingest, retrieve, answer",
+        ),
+        (b"answer:\n  sead: 1\n", "no setting is called 'answer.sead'; did you mean 'answer.seed'"),
+        (b"- answer\n", "has no settings"),
+        (b"answer: {\n", "is not valid YAML"),
+        (b"answer: \xff\n", "cannot be read: not UTF-8"),
+        (b"answer:\n  seed: x\n", "answer.seed = 'x' is not valid"),
+    ],
+)
+def test_a_mistake_beside_the_store_is_told(tmp_path: Path, text: bytes, message: str) -> None:
+    (tmp_path / "settings.yaml").write_bytes(text)
+    with pytest.raises(SettingsError, match=re.escape(message)) as told:
+        load(DRAFTLINE_HOME=str(tmp_path))
+    assert str(tmp_path) in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,10 @@ def test_invalid_utf8_is_read_with_a_note(sync: Run, docs: Path) -> None:
     ("text", "words"),
     [
         ("---\nauthor: [Ada\n---\nText.\n", "front matter: line 3: "),
-        ("---\ntitle: a: b\n---\nText.\n", "front matter: line 2: mapping values are not allowed in this context"),
+        (
+            "---\ntitle: a: b\n---\nText.\n",
+            "front matter: line 2: mapping values are not allowed in this context",
+        ),
         ("---\ntitle: never closed\n\nText.\n", "front matter: opened on line 1 and never closed"),
         ("---\n- a\n- b\n---\nText.\n", "front matter: line 2: not a list of fields"),
         ("---\n_dl.tenant: mine\n---\nText.\n", "names that begin with '_dl' are Draftline's own"),

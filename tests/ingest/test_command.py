@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_the_summary_for_people(run: Run, docs: Path) -> None:
     assert rest[0] == "1 file of other kinds skipped (.xyz 1)"
     assert rest[1] == "1 failed:"
     assert rest[2].startswith("  bad.html: not HTML: ")
-    assert ran.err.splitlines() == ["converting 4 files", "embedding 3 chunks"]
+    assert ran.err.splitlines() == ["converting 4 files", "embedding and storing 3 chunks"]
 
 
 def test_json_is_all_of_stdout_with_failures_too(sync: Run, docs: Path) -> None:
@@ -120,6 +121,36 @@ def test_status_tells_roots_fields_and_failures(run: Run, docs: Path) -> None:
     assert lines[2] == "fields: author (keyword), language (keyword), title (keyword), year (integer)"
     assert lines[3] == "1 failed:"
     assert lines[4].startswith(f"  {docs / 'bad.html'}: not HTML")
+
+
+def test_status_of_a_path_lists_what_is_there(run: Run, docs: Path) -> None:
+    (docs / "bad.md").write_text("---\ntitle: [\n---\n")
+    with zipfile.ZipFile(docs / "all.zip", "w") as archive:
+        archive.writestr("deep/pump.md", "# Packed\n\nA pump in an archive.\n")
+    run(docs)
+    found = run("status", "--json", docs / "sub", docs / "bad.md", docs / "all.zip" / "deep").report
+    names = [Path(one["path"]).relative_to(docs).as_posix() for one in found["found"]]
+    assert names == ["all.zip/deep/pump.md", "sub/led.html"]
+    assert (found["documents"], [Path(one["path"]).name for one in found["failed"]]) == (2, ["bad.md"])
+    told = run("status", docs / "sub")
+    assert "sub/led.html: 1 chunk, ingested 2" in told.out
+    for words in (["status", docs / "nothing"], ["status", docs, "--fields"]):
+        assert run(*words).code == 2
+
+
+def test_a_part_of_an_archive_is_not_removed_alone(run: Run, docs: Path) -> None:
+    with zipfile.ZipFile(docs / "all.zip", "w") as archive:
+        archive.writestr("pump.md", "# Packed\n")
+    run(docs)
+    ran = run("remove", docs / "all.zip" / "pump.md")
+    assert (ran.code, f"a part of {docs}/all.zip goes with it: remove that" in ran.err) == (2, True)
+    assert run("remove", "--json", docs / "all.zip").report["deleted"] == 1
+
+
+def test_options_of_one_sync_do_not_go_with_others(run: Run, docs: Path, tmp_path: Path) -> None:
+    for words in (["--watch", "--report", "x"], ["--convert-only", "--out", tmp_path, "--engine", "ray"]):
+        ran = run(docs, *words)
+        assert (ran.code, "are for one sync" in ran.err) == (2, True)
 
 
 def test_remove_takes_out_files_folders_and_roots(run: Run, docs: Path) -> None:

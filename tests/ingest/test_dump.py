@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from tests.ingest.stored import Ran
 
@@ -55,6 +56,28 @@ def test_out_must_be_a_folder(run: Run, docs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ran = run("export", "--out", tmp_path / "file")
     assert (ran.code, "not a folder" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("place", ["docs", "docs/sub/new", "."])
+def test_originals_are_not_written_over(run: Run, docs: Path, tmp_path: Path, place: str) -> None:
+    run(docs)
+    before = bodies(tmp_path)
+    ran = run("export", "--out", tmp_path / place)
+    assert (ran.code, f"{docs} was ingested; name a folder apart" in ran.err) == (2, True)
+    assert bodies(tmp_path) == before
+
+
+def test_the_folder_of_a_single_file_is_not_written_into(run: Run, docs: Path) -> None:
+    run(docs / "pump.md")
+    assert run("export", "--out", docs).code == 2
+    assert run("export", "--out", docs / "copy").code == 0  # the next sync of pump.md sees nothing of it
+
+
+def test_documents_without_text_are_counted(run: Run, docs: Path, tmp_path: Path) -> None:
+    (docs / "empty.md").write_text("")
+    run(docs)
+    ran = run("export", "--out", tmp_path / "copy")
+    assert (ran.code, "1 document without text left out" in ran.err) == (0, True)
 
 
 def test_an_empty_store_gives_no_documents(run: Run, home: Path, tmp_path: Path) -> None:

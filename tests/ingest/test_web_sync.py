@@ -73,6 +73,21 @@ def test_status_and_remove_take_addresses(
     assert run("remove", site.origin).code == 2
 
 
+def test_a_sitemap_stands_for_what_it_lists(
+    site: Site, sync: Callable[..., Ran], run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    listed = f"<url><loc>{site.origin}/docs/valve</loc></url>"
+    namespace = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
+    site.pages["/docs/sitemap.xml"] = Reply(
+        f"<urlset {namespace}>{listed}</urlset>".encode(), type="text/xml"
+    )
+    run(*OPEN, f"{site.origin}/docs/", "--convert-only", "--out", tmp_path / "out")
+    assert sync(*OPEN, f"{site.origin}/docs/sitemap.xml").counts() == (1, 0, 0, 0), "copies are no documents"
+    assert sync(*OPEN, f"{site.origin}/docs/").counts() == (2, 0, 1, 0)
+    assert sync(*OPEN, f"{site.origin}/docs/sitemap.xml").counts()[3] == 0, "other documents stay"
+    assert len(stored()) == 3
+
+
 def test_pages_are_converted_into_files(site: Site, run: Callable[..., Ran], tmp_path: Path) -> None:
     site.pages |= {"/docs/": page("Pumps", "valve", "motor.md", "q?a=1/2"), "/docs/q?a=1/2": page("Question")}
     out = tmp_path / "out"
