@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from retrieve.heap import keep_large_buffers
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -61,6 +63,7 @@ def load_bert(folder: Path) -> Bert:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    keep_large_buffers()
     try:
         loaded = load_file(folder / WEIGHTS)
     except SafetensorError as error:
