@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,8 @@ class Conversion:
     """Whether members go that a container has no more."""
     chunked: bool = True
     """Whether documents are cut into chunks."""
+    new_text: Callable[[], object] = lambda: None
+    """Called with every document whose text the store has not seen yet."""
     engine: str = "local"
     """``ray``: files are converted and embedded by a Ray cluster."""
     fields: dict[str, FieldType] = field(init=False)
@@ -55,11 +57,14 @@ class Conversion:
     _met: dict[Key, set[Key]] = field(default_factory=dict)
     """Members seen of each container."""
     _notes: Counter[str] = field(default_factory=Counter)
+    _known: set[str] = field(init=False)
+    """Content hashes of stored documents."""
     _unsure: set[Key] = field(default_factory=set)
     """Containers with members that have to be read another time."""
 
     def __post_init__(self) -> None:
         self.fields = dict(self.plan.fields)
+        self._known = {entry.hash for entry in self.plan.ledger.documents.values()}
 
     def run(self) -> None:
         """Convert what is to be done; what a widened field type touches is converted again as well."""
@@ -142,6 +147,8 @@ class Conversion:
         self.report.count_converted(document.path, prepared.seconds, document.origins)
         self.fields = merge_fields(self.fields, fields_of(document.metadata))
         self.spool.put(prepared)
+        if prepared.spans and document.content_hash not in self._known:
+            self.new_text()
         self._meet(task, prepared.key)
 
     def _fail(self, task: Task, failed: Failed) -> None:

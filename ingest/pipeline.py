@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from threading import Thread
 
-from configs.errors import InputError, StoreError
+from configs.errors import DraftlineError, InputError, StoreError
 from configs.settings import Settings
 from ingest.compare import make_plan
 from ingest.conversion import Conversion
@@ -25,6 +26,31 @@ ATTEMPTS = 5
 
 class _OutdatedPlanError(Exception):
     """Another run published something between our plan and our turn to write."""
+
+
+class Foresight:
+    """Loads an embedder's model while files are still being converted; used as a context."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._thread: Thread | None = None
+
+    def __enter__(self) -> Foresight:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._thread is not None:
+            self._thread.join()  # Python must not end in the middle of an import
+
+    def load(self) -> None:
+        """Begin, unless it has begun."""
+        if self._thread is None:
+            self._thread = Thread(target=self._load, daemon=True)
+            self._thread.start()
+
+    def _load(self) -> None:
+        with contextlib.suppress(DraftlineError):  # embedding says it again
+            self._embedder.load()
 
 
 class Sync:
@@ -92,14 +118,21 @@ class Sync:
         self.report.documents = {entry.key: entry.chunks for entry in standing}
 
     def _carry_out(self, plan: Plan) -> None:
-        with Spool() as spool:
+        embedder = self._embedder or load_embedder(self._settings)
+        with Spool() as spool, Foresight(embedder) as foresight:
             converted = Conversion(
-                plan, self._settings, spool, self._stages, self.report, self._prune, engine=self._engine
+                plan,
+                self._settings,
+                spool,
+                self._stages,
+                self.report,
+                self._prune,
+                new_text=foresight.load if self._engine == "local" else lambda: None,
+                engine=self._engine,
             )
             converted.run()
             if not (converted.found_something() or plan.has_cleaning()):
                 return
-            embedder = self._embedder or load_embedder(self._settings)
             with self._store.writer(
                 embedder=embedder.name,
                 dimension=embedder.dimension,

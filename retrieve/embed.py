@@ -44,6 +44,10 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int: ...
 
+    def load(self) -> None:
+        """Load the model now, which the first text would wait for; ModelError when it is not here."""
+        ...
+
     def embed_documents(self, texts: Sequence[str]) -> Vector:
         """Vectors of passages, shape (len(texts), dimension), unit length."""
         ...
@@ -89,6 +93,9 @@ class SentenceEmbedder:
     @cached_property
     def dimension(self) -> int:
         return _declared_dimension(self._folder) or self._loaded().encode([""]).shape[1]
+
+    def load(self) -> None:
+        self._loaded()
 
     def embed_documents(self, texts: Sequence[str]) -> Vector:
         if not texts:

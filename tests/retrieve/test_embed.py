@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +75,23 @@ def test_large_steps_are_of_few_sizes(folder: Path, monkeypatch: pytest.MonkeyPa
     assert steps[0] == sum(range(1, 31)) + 2 * 30
     assert len(steps) > 2
     assert all(not size % packed.ROUND_TOKENS for size in steps[1:-1])
+
+
+def test_freed_buffers_stay() -> None:
+    code = """
+import resource, sys, numpy as np
+from retrieve.heap import keep_large_buffers
+assert keep_large_buffers()
+def fill():
+    np.ones(20 << 20, dtype=np.uint8)
+fill()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    fill()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(told.stdout) < (20 << 20) // 4096, "pages were handed out once more"
 
 
 @hypothesis_settings(max_examples=25)
