@@ -115,7 +115,7 @@ def fits_another(question: Question, span: NumberSpan, fields: Sequence[Field]) 
 def _fit(question: Question, span: NumberSpan, field: Field) -> float:
     """How well a number fits a field: by its unit, and by the words around it."""
     ages = field_words().ages
-    if span.cue.startswith(_AGED) and field.dimension != "time" and not ages & set(field.words):
+    if span.cue.startswith(_AGED) and field.dimension != "time" and not ages & field.kinds:
         return 0.0
     score = 0.0
     if span.unit is not None and field.dimension is not None:
@@ -132,7 +132,8 @@ def _fit(question: Question, span: NumberSpan, field: Field) -> float:
         score += CUED
     if score and len(field.telling) > 1:
         score += MORE_OF_NAME * max(0, _words_of_name_near(question, span, field) - 1)
-    if field.numbers and not any(_within(number, span) for number in field.numbers):
+    said = field.named_by(span.unit_word) == 1  # "50+ reactions", though nothing has so many
+    if field.numbers and not said and not any(_within(number, span, field) for number in field.numbers):
         score += NOTHING_PASSES
     return score
 
@@ -143,10 +144,9 @@ def _words_of_name_near(question: Question, span: NumberSpan, field: Field) -> i
     return sum(any(same_root(word, own) for word in near) for own in field.telling)
 
 
-def _within(number: int, span: NumberSpan) -> bool:
-    return (span.low is None or number >= span.low or span.unit is not None) and (
-        span.high is None or number <= span.high or span.unit is not None
-    )
+def _within(number: int, span: NumberSpan, field: Field) -> bool:
+    low, high = (_in_field(value, span.unit, field) for value in (span.low, span.high))
+    return (low is None or number >= low) and (high is None or number <= high)
 
 
 def _named_after(question: Question, span: NumberSpan, field: Field) -> float:

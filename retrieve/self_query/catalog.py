@@ -59,6 +59,11 @@ class Field:
         return tuple(name_words(self.name))
 
     @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The words of its name, as they are and in the singular."""
+        return frozenset({*self.words, *map(stem, self.words)})
+
+    @cached_property
     def telling(self) -> frozenset[str]:
         """The words of its names that say something: not ``at``, ``is``, ``count``."""
         found = {*self.words, *(word for alias in self.aliases for word in name_words(alias))}
@@ -72,7 +77,7 @@ class Field:
     @cached_property
     def role(self) -> Role:
         """What its values are to the documents."""
-        found, roles = {*self.words, *map(stem, self.words)}, field_words().roles
+        found, roles = self.kinds, field_words().roles
         if found & roles["agent"] or (
             self.words and self.words[-1].endswith(_AGENTIVE) and self._holds_people()
         ):
@@ -85,7 +90,7 @@ class Field:
 
     def _holds_people(self) -> bool:
         """Whether most values look like names of persons, and the field's name not like a kind of company."""
-        if set(self.words) & field_words().company or not self.values:
+        if self.kinds & field_words().company or not self.values:
             return False
         people = sum(bool(_PERSON.fullmatch(value)) for value in self.values)
         return people >= 0.7 * len(self.values)

@@ -11,7 +11,7 @@ from retrieve.self_query.catalog import MAX_VALUE_WORDS
 from retrieve.self_query.lists import REACH, joined
 from retrieve.self_query.mentions import Mention
 from retrieve.self_query.question import Question
-from retrieve.self_query.support import support
+from retrieve.self_query.support import PLACES, support
 from retrieve.self_query.weights import ENOUGH
 
 _RANKS = {"exact": 4, "alias": 3, "part": 2, "initials": 1}
@@ -99,7 +99,7 @@ class _Choice:
         places = (*range(here.first - REACH - 1, here.first), *range(here.last + 1, here.last + REACH + 2))
         others = [self._owners[place] for place in places if place in self._owners]
         added = max((joined(self._question, here, other) for other in others), default=0.0)
-        return added > 0 and item.score + added >= ENOUGH
+        return added > 0 and round(item.score + added, PLACES) >= ENOUGH
 
     def _is_free(self, item: Scored) -> bool:
         """Whether its words were not read as something else."""
@@ -107,12 +107,21 @@ class _Choice:
         places = range(here.first, here.last + 1)
         if any(place in self._owners for place in places):
             return False
-        if here.how != "alias" and self._is_amount(here):
+        if here.how != "alias" and (self._is_amount(here) or self._names_another(here)):
             return False
         verb = here.length == 1 and here.first in readings.verbs
         if verb and item.score < ENOUGH + weights.OVER_VERB:
             return False
         return item.score >= ENOUGH + weights.OVER_DATE or not any(place in self._dated for place in places)
+
+    def _names_another(self, mention: Mention) -> bool:
+        """ "the Thesis project" names no folder of projects: the word says which field Thesis is of."""
+        owners = (self._owners.get(place) for place in (mention.first - 1, mention.last + 1))
+        word = self._question.norm(mention.first)
+        return mention.length == 1 and any(
+            owner is not None and owner.field is not mention.field and owner.field.named_by(word) == 1
+            for owner in owners
+        )
 
     def _is_amount(self, mention: Mention) -> bool:
         """ "at least 10k" names no form 10-K."""

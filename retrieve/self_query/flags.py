@@ -15,7 +15,11 @@ from retrieve.self_query.text import root, same_root
 
 _PREFIXES = ("un", "non", "in", "de", "dis")
 _AGENT_ENDINGS = ("or", "er", "ee", "ory", "ist")
-_ASSIGNED = re.compile(r"not (?:yet )?(?:assigned|given|allocated) to (?:a|an|any) ")
+_ASSIGNED = re.compile(
+    r"not (?:(?:yet )?(?:assigned|given|allocated|linked) to (?:a|an|any)|(?:about|for|on) any) "
+)
+_HAVING = re.compile(r"(?:don|doesn|didn)'?t (?:yet )?(?:have|belong to)(?![^\W_])")
+_DO = frozenset(["don", "doesn", "didn"])
 SURE = 0.8
 APART = 4
 """Words among which a name of several may be scattered."""
@@ -89,13 +93,18 @@ def _is_name(question: Question, position: int, own: Sequence[str]) -> bool:
     here = [word.norm for word in question.words[position : position + len(own)]]
     if len(here) == len(own) and all(same_root(a, b) for a, b in zip(here, own, strict=True)):
         return True
-    return len(own) > 1 and here[0] in own and here[0] not in common_words()
+    if len(own) < 2 or here[0] not in own or here[0] in common_words():
+        return False
+    # "dog friendly" says nothing of ``family_friendly``
+    earlier = question.norm(position - 1) if question.is_joined(position - 1, position) else ""
+    return here[0] == own[0] or not earlier or earlier in plain_words().empty | plain_words().states
 
 
 def _said_of_documents(question: Question, first: int, last: int, taken: set[int]) -> bool:
     """A common word ("open", "public") has to stand before a kind of document, or after "is" or "not"."""
     common = question.norm(first) in common_words()
-    following, earlier = question.norm(last + 1), question.norm(first - 1)
+    before = first - 1 - (question.norm(first - 1) in plain_words().articles)
+    following, earlier = question.norm(last + 1), question.norm(before)
     if following in field_words().documents or earlier in plain_words().states:
         asked = question.asks and earlier in ("is", "are") and common
         if not asked:
@@ -128,7 +137,7 @@ def _lacking_words(question: Question) -> list[int]:
     return [
         position
         for position, word in enumerate(question.words)
-        if word.norm in known
+        if (word.norm in known and (word.norm not in _DO or _HAVING.match(question.folded, word.start)))
         or word.norm.startswith("un")
         or (word.norm == "not" and _ASSIGNED.match(question.folded, word.start))
     ]

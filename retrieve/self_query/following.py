@@ -13,6 +13,8 @@ REACH = 4
 """Words after a mention in which its field may be named."""
 REACH_DOCUMENTS = 3
 _COPULAS = frozenset(["was", "is", "were", "are", "as", "the", "a", "an", "being"])
+_DOES = frozenset(["does", "do", "did", "has", "have"])
+_ANYTHING = frozenset(["anything", "something", "any"])
 _SAYING = frozenset(["say", "write", "report"])
 
 
@@ -62,13 +64,15 @@ def is_owning(question: Question, mention: Mention) -> bool:
 def made(question: Question, mention: Mention) -> float:
     """ "TechWire reported", "What did Osei write", "Was schrieb Brandt"."""
     field, role = mention.field, mention.field.role
-    if set(field.words) & field_words().receiving:
+    if field.kinds & field_words().receiving:
         return 0.0
     after = mention.last + 1
     after += question.norm(after) in plain_words().adverbs
     verb = question.norm(after)
     if role == "agent" and verb and any(same_root(verb, own) for own in field.telling):
         return weights.MADE  # "whatever Osei owns"
+    if role == "agent" and _has_anything(question, mention):
+        return weights.MADE
     groups = _verbs_after(question, mention, verb) or _verbs_before(question, mention)
     if not groups:
         return 0.0
@@ -76,6 +80,13 @@ def made(question: Question, mention: Mention) -> float:
         told = not question.asks_how and fits(groups, field)  # "How did Osei make his fortune?"
         return weights.MADE if told else weights.MADE_OTHERWISE
     return weights.SOURCE_SAYS if role == "source" or groups & _SAYING else weights.SUBJECT_SAYS
+
+
+def _has_anything(question: Question, mention: Mention) -> bool:
+    """ "Does Osei offer anything on", "has Brandt got something about"."""
+    first = next((at for at, word in enumerate(question.words) if word.norm in _DOES), len(question.words))
+    after = {question.norm(mention.last + steps) for steps in (2, 3)}
+    return first < mention.first and bool(after & _ANYTHING)
 
 
 def _verbs_after(question: Question, mention: Mention, verb: str) -> frozenset[str]:

@@ -76,7 +76,7 @@ def documents_before(question: Question, mention: Mention) -> float:
 
 def opposed(question: Question, mention: Mention) -> float:
     """ "against Acme": the one who is sued, or plays away."""
-    opponent = bool(set(mention.field.words) & field_words().opponents)
+    opponent = bool(mention.field.kinds & field_words().opponents)
     return weights.OPPOSED if opponent and question.before(mention.first, _AGAINST) else 0.0
 
 
@@ -94,7 +94,7 @@ def asked_for(question: Question, mention: Mention) -> float:
 def cue(question: Question, mention: Mention) -> float:
     """A preposition that fits the field's role: "by Osei", "in The Verge", "with mushrooms"."""
     field, role = mention.field, mention.field.role
-    if set(field.words) & field_words().receiving:
+    if field.kinds & field_words().receiving:
         return weights.RECEIVER if question.before(mention.first, _TO) else 0.0
     if role == "title":
         titled = mention.how == "exact" and question.before(mention.first, _TITLED)
@@ -115,7 +115,7 @@ def _cue_of_agent(question: Question, mention: Mention, match: re.Match[str]) ->
         return weights.BY_AGENT if verb else weights.BY_AGENT_WRONG_VERB
     if match[1]:
         return weights.BY_AGENT
-    if match[2] in _WITH and set(mention.field.words) & field_words().present:
+    if match[2] in _WITH and mention.field.kinds & field_words().present:
         return weights.WITH_PRESENT
     if match[2] in _OF:
         earlier = _LAST_WORD.search(match.string, max(0, match.start(2) - 40), match.start(2))
@@ -125,7 +125,7 @@ def _cue_of_agent(question: Question, mention: Mention, match: re.Match[str]) ->
 
 
 def _cue_of_subject(question: Question, mention: Mention, match: re.Match[str]) -> float:
-    words, known = set(mention.field.words), field_words()
+    words, known = mention.field.kinds, field_words()
     having = weights.HAVING_LISTED if mention.field.is_list else weights.HAVING
     wanted = having if match[1] else weights.WEAK_CUE
     in_language = match[2] in ("in", "auf", "en") and bool(words & known.languages)
@@ -157,11 +157,12 @@ def _verb_before(question: Question, mention: Mention) -> bool | None:
 def fits(groups: frozenset[str], field: Field) -> bool:
     """Whether verbs of these groups tell of the field; what anybody may do tells of any person."""
     wanted, specific = _verbs_of(field), field_words().specific_verbs
-    return bool(groups & wanted) or (not wanted <= specific and bool(groups - specific)) or not wanted
+    anybody = not (wanted and wanted <= specific) and bool(groups - specific)
+    return anybody or bool(groups & wanted)
 
 
 def _verbs_of(field: Field) -> frozenset[str]:
     """The groups of verbs that a field's name belongs to; authors may do whatever makes a document."""
-    words = set(field.words)
+    words = field.kinds
     found = frozenset(group for group, names in field_words().field_verbs.items() if names & words)
     return found | {"say", "write", "create"} if found & {"write", "report"} else found

@@ -49,6 +49,7 @@ class FieldWords(_Table):
     date_verbs: tuple[DateVerb, ...]
     main_dates: Listed
     years: Words
+    beginnings: Words
     year_told: Words
     reported: Words
     entities: Words
@@ -186,8 +187,10 @@ class CalendarWords(_Table):
 
     @cached_property
     def month_of(self) -> Mapping[str, int]:
-        """Names of months with their numbers."""
-        return {name: number for number, names in enumerate(self.months, 1) for name in names}
+        """Names of months with their numbers, and what is easily typed for the long ones."""
+        known = {name: number for number, names in enumerate(self.months, 1) for name in names}
+        typed = {wrong: number for name, number in known.items() for wrong in misspelt(name)}
+        return typed | known
 
     @cached_property
     def weekday_of(self) -> Mapping[str, int]:
@@ -259,6 +262,9 @@ class AmountWords(_Table):
         return {name: 10.0**power for name, power in _inverted(self.field_scales).items()}
 
 
+LONG = 7
+"""Letters of a month's name that is known with a typo, too."""
+
 T = TypeVar("T")
 Table = TypeVar("Table", bound=_Table)
 
@@ -305,6 +311,15 @@ def common_words() -> frozenset[str]:
     """Words that mean little by themselves, though they may be values as well (open, other, green)."""
     lines = _read("common_words.txt").splitlines()
     return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+
+
+def misspelt(name: str) -> set[str]:
+    """A long word with one letter left out, or two that changed places; its first letter is always right."""
+    if len(name) < LONG:
+        return set()
+    left_out = {name[:at] + name[at + 1 :] for at in range(1, len(name))}
+    swapped = {name[:at] + name[at + 1] + name[at] + name[at + 2 :] for at in range(1, len(name) - 1)}
+    return left_out | swapped
 
 
 def any_of(names: Mapping[str, object] | tuple[str, ...]) -> str:

@@ -103,8 +103,10 @@ class ValueIndex:
         hit = (field, value)  # one object for all the words that mean it
         self._whole.add(key, hit)
         bare = tuple(word for word in key if word not in plain_words().small)
-        if len(bare) > 1 and bare != key:
-            self._whole.add(bare, hit)
+        named = bare[:-1] if bare and bare[-1] in plain_words().company_forms else bare
+        for shorter in {bare, named} - {key}:
+            if len(shorter) > 1:
+                self._whole.add(shorter, hit)
         if field.role == "title":
             return
         for part in _parts(key):
@@ -158,10 +160,12 @@ class ValueIndex:
         return []
 
     def _by_initials(self, word: Word, at: int) -> list[Mention]:
-        shouted = word.raw.isupper() or (len(word.norm) > 2 and word.norm not in common_words())
-        if not shouted or len(word.norm) < 2 or not word.norm.isalpha():
+        initials = word.capitals or word.norm
+        if not (word.capitals or (len(initials) > 2 and initials not in common_words())):
             return []
-        return _mentions(at, at, self._initials.get((word.norm,)), "initials", common=False)
+        if len(initials) < 2 or not initials.isalpha():
+            return []
+        return _mentions(at, at, self._initials.get((initials,)), "initials", common=False)
 
 
 def _parts(key: Key) -> Iterable[Key]:

@@ -27,6 +27,11 @@ _CLAUSE = re.compile(
     r"(?<=[^\W_]\s)(?:that|which|who|where|when)\s+"
     r"(?:[^\W\d_]+\s+){1,5}(?:in|on|of|since|before|after|until|by)\s+$"
 )
+# "devices made between ..."
+_MADE = re.compile(
+    r"(?<![^\W_])(?:made|built|manufactured|produced|bought|born|founded|established)\s+"
+    r"(?:in|on|since|before|after|until|by|from|between)\s+$"
+)
 _TOPIC = re.compile(r"(?<![^\W_])(?:about|concerning|regarding|uber|sobre)\s+(?:the\s+)?$")
 _OF = re.compile(r"(?<![^\W_])(?P<noun>[^\W\d_]+)\s+(?:for|of|von|de|du|del)\s+(?:the\s+)?$")
 _DETERMINED = re.compile(
@@ -91,8 +96,9 @@ def _field_for(
             best, pointed = score, field
     if pointed is not None:
         return pointed, True
-    if span.bare_year and years:
-        return years[0], False
+    own = [field for field in years if not (moments and field.kinds & field_words().beginnings)]
+    if span.bare_year and own:
+        return own[0], False
     return min(moments, key=_main_rank, default=None), False
 
 
@@ -183,6 +189,8 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
     if told:
         return False
     if _is_implausible(span, field) or ending_at(_CLAUSE, question.folded, span.atom_start):
+        return True
+    if not field.is_year and ending_at(_MADE, question.folded, span.atom_start):
         return True
     if not span.relative and _is_ahead(span, today):
         return True

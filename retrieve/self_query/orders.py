@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from retrieve.self_query.catalog import Catalog, Field
-from retrieve.self_query.lexicon import plain_words
+from retrieve.self_query.lexicon import calendar_words, plain_words
 from retrieve.self_query.moments import main_moment
 from retrieve.self_query.plan import Sort
 from retrieve.self_query.question import Question
@@ -28,7 +28,8 @@ def sort_of(question: Question, catalog: Catalog) -> Sort | None:
     known = plain_words().orders
     for at, word in enumerate(question.words):
         recent = word.norm in known.recent and question.norm(at - 1) in known.most
-        if word.norm in known.newest or word.norm in known.oldest or recent:
+        newest = word.norm in known.newest and not _tells_a_period(question, at)
+        if newest or word.norm in known.oldest or recent:
             field = main_moment(question, at, catalog)
             if field is not None:
                 return Sort(field.name, word.norm not in known.oldest, _limit(question, at))
@@ -42,6 +43,14 @@ def sort_of(question: Question, catalog: Catalog) -> Sort | None:
             if field is not None:
                 return Sort(field.name, word.norm in known.most, _limit(question, at))
     return _top(question, catalog)
+
+
+def _tells_a_period(question: Question, at: int) -> bool:
+    """ "los últimos 3 meses" are a time, and no order."""
+    units = calendar_words().unit_of
+    return question.norm(at + 1) in units or (
+        question.norm(at + 1).isdecimal() and question.norm(at + 2) in units
+    )
 
 
 def _top(question: Question, catalog: Catalog) -> Sort | None:

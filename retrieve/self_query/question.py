@@ -24,6 +24,12 @@ def ending_at(pattern: re.Pattern[str], text: str, end: int) -> re.Match[str] | 
     return pattern.search(text, max(0, end - CONTEXT), end)
 
 
+# "hey, can you find the report"
+_REQUEST = re.compile(
+    r"(?:[^\W\d_]+,?\s+){0,2}(?:can|could|would|will)\s+(?:you|i|we)\s+(?:please\s+)?[^\W\d_]+"
+)
+
+
 @dataclass(frozen=True)
 class Question:
     """A question, ready to be linked."""
@@ -76,7 +82,7 @@ class Question:
     @cached_property
     def asks(self) -> bool:
         """Whether it is a sentence that asks, and no list of keywords or a request for documents."""
-        return self._opening_word in plain_words().asking
+        return self._opening_word in plain_words().asking and not _REQUEST.match(self.folded)
 
     @cached_property
     def asks_how(self) -> bool:

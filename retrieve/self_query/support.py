@@ -119,14 +119,14 @@ def _against(question: Question, mention: Mention) -> float:
         joined = question.is_joined(mention.last, mention.last + 1)
         if joined and question.norm(mention.last + 1) in plain_words().subject_verbs:
             total += weights.SUBJECT
-    if set(field.words) & known.qualities:
+    if field.kinds & known.qualities:
         total += weights.QUALITY
-    if question.asks and (mention.common or not set(field.words) & known.entities):
+    if question.asks and (mention.common or not field.kinds & known.entities):
         total += weights.ASKED_HOW if question.asks_how else weights.ASKED
     small = not any(word.is_name for word in question.at(mention.first, mention.last))
     if (
         mention.how == "exact"
-        and set(field.words) & (known.places | known.qualities)
+        and field.kinds & (known.places | known.qualities)
         and mention.is_capital
         and question.is_cased
         and small

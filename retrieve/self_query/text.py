@@ -31,6 +31,13 @@ class Word:
         """Whether it is written like a name: with a capital somewhere."""
         return self.raw != self.raw.lower()
 
+    @property
+    def capitals(self) -> str:
+        """The folded letters of an abbreviation: ``dpa`` of DPA and of DPAs; else nothing."""
+        if self.raw.isupper():
+            return self.norm
+        return self.norm[:-1] if self.raw.endswith("s") and self.raw[:-1].isupper() else ""
+
 
 def clean(text: str) -> str:
     """A text in the form whose offsets the house uses: composed characters, no lone surrogates."""

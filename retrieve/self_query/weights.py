@@ -18,11 +18,17 @@ MATCHED: Mapping[str, float] = MappingProxyType({"exact": 0.7, "alias": 0.7, "pa
 ROLE: Mapping[str, float] = MappingProxyType({"agent": -0.5, "source": -0.1, "title": -0.9, "about": 0.3})
 """What a field says of documents makes naming its values a condition, or not."""
 TYPO = -0.1
+TITLE_IS_ID = 0.7
+"""A name of letters and digits, such as a machine's or a ticket's."""
+CAPITAL_INITIALS = 0.1
+"""Three letters or more, in capitals: "FDA"."""
+HEAD = 0.1
+"""The last word of a name of something, in a field of subjects: "owls" for barn owls."""
 COMMON_WHOLE, COMMON_NAME, COMMON_PART = 0.2, 0.4, -0.5
 """In place of the match: common words as a whole value; as a part, with a capital or without."""
 COMMON_PHRASE = 0.4
 """Several common words that are a whole value."""
-PHRASE = 0.2
+PHRASE = 0.1
 DIGITS = 0.2
 OWNERS_ALIAS = 0.3
 IDENTIFIER = 0.1
@@ -50,7 +56,7 @@ TITLED = 1.2
 BY_AGENT, BY_AGENT_WRONG_VERB = 1.1, 0.3
 WITH_PRESENT = 1.0
 DOCUMENTS_OF_AGENT, WEAK_AGENT_CUE = 1.0, 0.4
-SOURCE_CUE, WEAK_SOURCE_CUE = 0.4, 0.1
+SOURCE_CUE, WEAK_SOURCE_CUE = 0.5, 0.1
 HAVING_LISTED, HAVING, WEAK_CUE = 0.5, 0.35, 0.1
 IN_PLACE_OR_LANGUAGE = 0.45
 FITTING_VERB = 0.6
@@ -65,12 +71,12 @@ DOCUMENTS_AFTER, DOCUMENTS_AFTER_AGENT, OWNED_DOCUMENTS = 0.6, 0.55, 0.8
 DOCUMENTS_FARTHER = -0.1
 AGENTS_DOCUMENTS, AGENTS_MATTER = 1.1, 0.3
 OWNS_ELSE = -0.3
-MADE, MADE_OTHERWISE = 1.0, 0.3
+MADE, MADE_OTHERWISE = 1.1, 0.3
 """A verb of making documents that fits the field, or does not."""
 SOURCE_SAYS, SUBJECT_SAYS = 0.6, 0.2
 
 # -- the sentence (support.py)
-NEGATED_AGENT, NEGATED, NEGATED_AFTER = 0.9, 0.5, 0.8
+NEGATED_AGENT, NEGATED, NEGATED_AFTER = 1.0, 0.5, 0.8
 ALONE_AGENT, ALONE = 1.0, 0.55
 FIRST_AGENT, FIRST_OWNING_AGENT, FIRST_COMMON, FIRST_SOURCE, FIRST = 1.1, 0.35, 0.5, 0.45, 0.35
 FIRST_SUBJECT, FIRST_IN_PHRASE = -0.3, 0.15
@@ -84,7 +90,7 @@ ASKED_HOW, ASKED = -0.4, -0.3
 SMALL_LETTERS = -0.3
 
 # -- lists and neighbours (lists.py)
-LISTED = 1.4
+LISTED = 1.5
 BESIDE = 0.4
 """Two values of fields about the matter side by side: "Korean mains"."""
 OVER_VERB = 0.9

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from retrieve.self_query import weights
 from retrieve.self_query.lexicon import field_words
 from retrieve.self_query.mentions import Mention
 from retrieve.self_query.question import Question
+from retrieve.self_query.text import stems
 
 MANY = 3
 """A part that fits more values than this says little."""
+_ID = re.compile(r"(?=.*[^\W\d])[\w./-]{3,40}")
 _SIGNED = re.compile(r"(?<![^\W_])(?:thanks|thank you|regards|cheers|best|greetings|yours)[^.?!]{0,12}$")
 
 
@@ -19,7 +22,7 @@ def worth(question: Question, mention: Mention) -> float:
     if _is_signature(question, mention):
         return weights.SIGNATURE
     total = _matched(question, mention) + _written(question, mention) + weights.ROLE[mention.field.role]
-    if mention.field.role == "about" and set(mention.field.words) & field_words().entities:
+    if mention.field.role == "about" and mention.field.kinds & field_words().entities:
         total += weights.ENTITY + weights.ENTITY_CAPITAL * _looks_like_name(question, mention)
     return total
 
@@ -48,9 +51,25 @@ def _matched(question: Question, mention: Mention) -> float:
         total += weights.DIGITS * (digits and mention.how == "exact")
     if mention.how == "alias":
         total += weights.OWNERS_ALIAS
+    if mention.field.role == "title" and mention.how == "exact" and _is_id(mention.values):
+        total += weights.TITLE_IS_ID
+    if mention.how == "initials" and len(question.words[mention.first].capitals) > 2:
+        total += weights.CAPITAL_INITIALS
+    if mention.how == "part" and mention.field.role == "about" and _is_head(question, mention):
+        total += weights.HEAD
     if len(mention.values) > MANY:
         total += weights.MANY_VALUES
     return total
+
+
+def _is_id(values: Sequence[str]) -> bool:
+    return all(_ID.fullmatch(value) and any(c.isdigit() for c in value) for value in values)
+
+
+def _is_head(question: Question, mention: Mention) -> bool:
+    """Whether all that is meant ends in the mention's last word."""
+    last = question.words[mention.last].stem
+    return not mention.common and all(stems(value)[-1:] == (last,) for value in mention.values)
 
 
 def _written(question: Question, mention: Mention) -> float:

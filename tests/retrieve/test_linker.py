@@ -106,6 +106,11 @@ VALUES = [
     ("open and closed articles", any_of("status", "closed", "open")),
     ("articles by Tom Price or Anna Kovács", any_of("author", "Anna Kovács", "Tom Price")),
     ("articles tagged housing or fishing", any_of("topics", "Fishing", "Housing")),
+    ("Has Kovács got anything on boats?", value("author", "Anna Kovács")),
+    ("kovács + lindqvist on boats", any_of("author", "Anna Kovács", "Zoë Lindqvist")),
+    ("hey, can you find the piece that Tom Price wrote on boats?", value("author", "Tom Price")),
+    ("Artikel mit Schlagwort Fishing", value("topics", "Fishing")),
+    ("NHRs: boats", value("source", "New Harbour Review")),
 ]
 NOTHING = [
     "Where did Tom Price study medicine?",
@@ -117,6 +122,7 @@ NOTHING = [
     "what happened before the merger in 2019",
     "band 3",
     "salary band 3",
+    "boats made before 2022",
     'the song "Open the science of housing"',
     "",
     "?",
@@ -166,6 +172,10 @@ def test_negations_exclude(linker: Linker, question: str, conditions: list[dict[
     ("question", "condition"),
     [
         ("articles since March 2023", between("published", gte="2023-03-01T00:00:00Z")),
+        (
+            "articles updated in octber 2022",
+            between("updated", gte="2022-10-01T00:00:00Z", lt="2022-11-01T00:00:00Z"),
+        ),
         ("articles published before 2022", between("published", lt="2022-01-01T00:00:00Z")),
         (
             "articles updated in 2022",
@@ -182,6 +192,9 @@ def test_negations_exclude(linker: Linker, question: str, conditions: list[dict[
         ("articles that are not paywalled", value("paywalled", False)),
         ("free articles", value("paywalled", False)),
         ("articles without an author", {"is_empty": {"key": "author"}}),
+        ("articles that don't have an author yet", {"is_empty": {"key": "author"}}),
+        ("articles not about any topic", {"is_empty": {"key": "topics"}}),
+        ("articles with 90+ pages", between("pages", gte=90)),
     ],
 )
 def test_dates_numbers_and_flags(linker: Linker, question: str, condition: dict[str, Any]) -> None:

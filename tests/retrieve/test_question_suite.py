@@ -1,9 +1,8 @@
 """The linker on the suite of questions: as many filters are exactly right as were when this was written.
 
 The sets were written one after the other by people who had not seen the linker; each was scored once before
-anything was tuned to it: heldout 0.783, second 0.812, third 0.843, fourth 0.857, fifth 0.859. The fifth is
-still as it was found. The others have been used to mend the linker: what they show now is that nothing gets
-worse unnoticed.
+anything was tuned to it: heldout 0.783, second 0.812, third 0.843, fourth 0.857, fifth 0.859, sixth 0.863.
+All have been used since to mend the linker: what they show now is that nothing gets worse unnoticed.
 """
 
 from __future__ import annotations
@@ -19,9 +18,17 @@ from retrieve.self_query.linker import Linker
 from retrieve.self_query.vocabulary import word_ranks
 from tests.retrieve.suite.score import FOLDER, Collection, Score, load, score
 
-LEAST = {"dev": 0.981, "heldout": 0.963, "second": 0.939, "third": 0.970, "fourth": 0.921, "fifth": 0.848}
+LEAST = {
+    "dev": 0.978,
+    "heldout": 0.963,
+    "second": 0.942,
+    "third": 0.970,
+    "fourth": 0.934,
+    "fifth": 0.924,
+    "sixth": 0.915,
+}
 """The share of questions whose filter is exactly right, less a hundredth."""
-MOST_EXCLUDING = {"dev": 1, "heldout": 4, "second": 11, "third": 5, "fourth": 13, "fifth": 16}
+MOST_EXCLUDING = {"dev": 2, "heldout": 4, "second": 10, "third": 5, "fourth": 12, "fifth": 9, "sixth": 10}
 """Questions whose filter leaves out a document that the right one passes."""
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 _FIXED_PITCH, _ITALIC, _FORCE_BOLD = 1, 1 << 6, 1 << 18  # ISO 32000-1, table 123
@@ -173,12 +172,3 @@ def _traits(font: Any) -> tuple[bool, bool]:
     weight = raw.FPDFFont_GetWeight(font)
     bold = bool(_BOLD.search(name)) or weight >= 600 or (flags > 0 and bool(flags & _FORCE_BOLD))
     return bold, bool(_MONO.search(name)) or (flags > 0 and bool(flags & _FIXED_PITCH))
-
-
-def open_document(data: bytes) -> Any:
-    """pdfium's document.
-
-    Raises:
-        pypdfium2.PdfiumError: it cannot be opened.
-    """
-    return pdfium.PdfDocument(data)
