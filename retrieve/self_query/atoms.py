@@ -71,7 +71,7 @@ _LAST = (
 )
 _PAST = (
     r"(?:last|past|previous|preceding|prior|recent|letzten|vergangenen|derniers|dernieres"
-    r"|ultimos|ultimas|les|los|las)"
+    r"|ultimos|ultimas|les|des|los|las)"
 )
 _PAST_AFTER = r"(?:derniers\s+|dernieres\s+|ultimos\s+|ultimas\s+)?"
 _HOW = (

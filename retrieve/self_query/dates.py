@@ -39,6 +39,7 @@ _TO = re.compile(
     rf"{_ARTICLE}"
 )
 _DASH = re.compile(r"\s*(?:-|to|through|thru|bis)\s*")
+_END = re.compile(r"(?<![^\W_])end of(?![^\W_])")
 _ONWARDS = re.compile(r"\s*(?:on(?=\s*(?:$|[,.;:?!]))|onwards?(?![^\W_])|forward(?![^\W_]))")
 
 
@@ -91,7 +92,7 @@ def _joined(folded: str, left: Days, right: Days) -> DateSpan | None:
     if opening is None and not _DASH.fullmatch(gap):
         return None
     left, right = _same_year(left, right)
-    if left.first > right.first:
+    if left.first > right.first and not (_END.search(gap) and left.first < right.stop):
         return None
     start = opening.start() if opening else left.start
     both = left.bare_year and right.bare_year

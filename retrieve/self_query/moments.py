@@ -40,6 +40,7 @@ _DETERMINED = re.compile(
 _CLAUSE_BREAK = re.compile(r"[;:.!?]|,(?=\s)|\s-\s")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _NOT_TELLING = frozenset(["date", "at", "on", "year"])
+_PARTS = frozenset(["end", "beginning", "start", "middle", "rest", "course"])
 _NEXT_CLAUSE = frozenset(["and", "but", "or"])
 
 # How surely a word beside a date points to a field; set by hand on the questions of tests/retrieve/suite.
@@ -182,7 +183,8 @@ def _words_near(question: Question, span: DateSpan, following: int) -> list[tupl
 
 def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, today: date) -> bool:
     """Whether a date tells of the question's matter, and not of the documents."""
-    if ending_at(_EVENT, question.folded, span.atom_start) and not _documents_before(question, span):
+    event = not span.relative and ending_at(_EVENT, question.folded, span.atom_start)
+    if event and not _documents_before(question, span):
         return True
     if span.bare_year and _names_something(question, span, field):
         return True
@@ -197,7 +199,7 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
     if ending_at(_TOPIC, question.folded, span.start):
         return True
     match = ending_at(_OF, question.folded, span.atom_start)
-    if not match or not span.bare_year or match["noun"] in field_words().documents:
+    if not match or not span.bare_year or match["noun"] in field_words().documents | _PARTS:
         return False
     return not field.is_year or not (field.named_by(match["noun"]) or match["noun"] in field_words().reported)
 

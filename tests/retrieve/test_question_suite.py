@@ -1,8 +1,9 @@
 """The linker on the suite of questions: as many filters are exactly right as were when this was written.
 
 The sets were written one after the other by people who had not seen the linker; each was scored once before
-anything was tuned to it: heldout 0.783, second 0.812, third 0.843, fourth 0.857, fifth 0.859, sixth 0.863.
-All have been used since to mend the linker: what they show now is that nothing gets worse unnoticed.
+anything was tuned to it: heldout 0.783, second 0.812, third 0.843, fourth 0.857, fifth 0.859, sixth 0.863,
+seventh 0.875. All have been used since to mend the linker: what they show now is that nothing gets worse
+unnoticed.
 """
 
 from __future__ import annotations
@@ -24,11 +25,21 @@ LEAST = {
     "second": 0.942,
     "third": 0.970,
     "fourth": 0.934,
-    "fifth": 0.924,
+    "fifth": 0.930,
     "sixth": 0.915,
+    "seventh": 0.895,
 }
 """The share of questions whose filter is exactly right, less a hundredth."""
-MOST_EXCLUDING = {"dev": 2, "heldout": 4, "second": 10, "third": 5, "fourth": 12, "fifth": 9, "sixth": 10}
+MOST_EXCLUDING = {
+    "dev": 2,
+    "heldout": 4,
+    "second": 10,
+    "third": 5,
+    "fourth": 12,
+    "fifth": 8,
+    "sixth": 10,
+    "seventh": 13,
+}
 """Questions whose filter leaves out a document that the right one passes."""
 
 
