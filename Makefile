@@ -24,6 +24,7 @@ test: install-dev models chromium  ## lint, types, layers, tests (under ten minu
 
 test-deep: test $(VENV)/.installed-deep  ## the long sweeps as well: fuzz, kills, exactness over many prompts
 	$(BIN)/pytest -m deep --timeout 3600
+	DRAFTLINE_TEST_EXAMPLES=500 $(BIN)/pytest -m "hypothesis and not deep" -n 2 --timeout 3600
 
 bench: install  ## the store beside its peer, on text of yours: make bench CORPUS=FOLDER
 	@test -n "$(CORPUS)" || { echo 'name a folder of .md or .txt files: make bench CORPUS=FOLDER' >&2; exit 2; }

@@ -17,7 +17,9 @@ os.environ.update(QUIET_ENV | CALM_ENV)
 # Started in the background of a script, we and our children would ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # A shared machine is slow at times; a slow example is no failure.
-hypothesis.settings.register_profile("draftline", deadline=None)
+EXAMPLES = int(os.environ.get("DRAFTLINE_TEST_EXAMPLES", "50"))
+"""Of a property test that does not name a number; `make test-deep` tries more."""
+hypothesis.settings.register_profile("draftline", deadline=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("draftline")
 
 
