@@ -84,7 +84,7 @@ class WorkerPool:
             return
         pending = deque(tasks)
         while True:
-            while pending and (chosen := self._chosen(len(pending))) is not None:
+            while pending and (chosen := self._chosen(pending)) is not None:
                 self._give(chosen, pending.popleft())
             busy = [worker for worker in self._workers if worker.tasks]
             if not busy:
@@ -106,14 +106,16 @@ class WorkerPool:
                 yield task, outcome
             yield task, None
 
-    def _chosen(self, pending: int) -> _Worker | None:
+    def _chosen(self, pending: Sequence[Task]) -> _Worker | None:
         """The worker that the next task is for; None: it stays with us for now."""
         idle = next((worker for worker in self._workers if not worker.tasks), None)
         if idle is not None:
             return idle
         if len(self._workers) < self._size:
             return self._start()
-        if pending <= AHEAD * self._size:
+        # A container's task may name thousands of members. Sending so much to a worker that is itself
+        # sending would block both for ever; one that is idle listens.
+        if len(pending) <= AHEAD * self._size or KINDS[pending[0].kind].container:
             return None
         return next((worker for worker in self._workers if len(worker.tasks) == 1), None)
 
