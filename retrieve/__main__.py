@@ -67,13 +67,13 @@ def _query(context: Context) -> int:
             lambda question: _retrieve(context, retriever, question, where),
             partial(retriever.prepare, filter=where, tenant=args.tenant, access=args.access),
         )
-    trace = Trace()
+    trace = Trace() if args.explain else None
     found = _retrieve(context, retriever, args.question, where, trace)
     if args.json:
-        stages = {"stages": [stage.to_json() for stage in trace.stages]} if args.explain else {}
+        stages = {"stages": [stage.to_json() for stage in trace.stages]} if trace is not None else {}
         context.emit({"id": None, **found.to_json(), **stages})
     else:
-        _show(context, found, trace if args.explain else None)
+        _show(context, found, trace)
     return ExitCode.OK
 
 

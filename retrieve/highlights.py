@@ -66,6 +66,18 @@ def highlights(question: str, passages: Sequence[Passage], embedder: Embedder, c
     return _joined(best, passages)
 
 
+def closest_sentence(question: str, passage: Passage, embedder: Embedder) -> float:
+    """The cosine, 0 to 1, of the sentence that is nearest to the question.
+
+    A passage in which there is none (a table, code) counts as one.
+    """
+    found = [_under_headings(passage, passage.text[start:end]) for start, end in sentences(passage.text)]
+    if not found:
+        return max(0.0, passage.relevance)
+    cosines = embedder.embed_documents(found) @ embedder.embed_query(question)
+    return min(1.0, max(0.0, float(cosines.max())))
+
+
 def sentences(text: str) -> Iterator[tuple[int, int]]:
     """Spans of the prose sentences and list items of a markdown text; no headings, tables or code."""
     for start, end in _paragraphs(text):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from configs.errors import InputError, SettingsError
@@ -17,7 +18,7 @@ from configs.settings import Settings
 from retrieve.embed import Embedder, load_embedder
 from retrieve.evidence import evidence
 from retrieve.filters import Filter, all_of
-from retrieve.highlights import Highlight, highlights
+from retrieve.highlights import Highlight, closest_sentence, highlights
 from retrieve.schema import FieldType, Passage
 from retrieve.search import Searcher
 from retrieve.self_query.model_reader import ChatModel
@@ -93,13 +94,13 @@ class Retriever:
         top_k = self._settings.top_k if top_k is None else top_k
         if top_k < 1:
             raise InputError(f"top_k is {top_k}; it must be at least 1")
-        trace = trace or Trace()
         callers = self._callers(filter, tenant, access)
-        with trace.stage("reading the question"):
+        shown = trace or Trace()
+        with shown.stage("reading the question"):
             plan = self._reader.read(query, callers)
-        plan, passages = self._found(plan, callers, top_k, trace)
+        plan, passages = self._found(plan, callers, top_k, shown, exact=trace is not None)
         where = all_of(plan.filter, callers)
-        with trace.stage("choosing") as stage:
+        with shown.stage("choosing") as stage:
             chosen = self._searcher.choose(plan.semantic_query, passages, where, top_k)
             record(stage, chosen)
         return Retrieval(question, plan, tuple(map(self._public, chosen)))
@@ -117,9 +118,16 @@ class Retriever:
         return all_of(filter, visible_to(tenant, access, all_tenants=self._settings.all_tenants))
 
     def _found(
-        self, plan: QueryPlan, callers: Filter | None, top_k: int, trace: Trace
+        self, plan: QueryPlan, callers: Filter | None, top_k: int, trace: Trace, *, exact: bool
     ) -> tuple[QueryPlan, Sequence[Passage]]:
-        """The plan as it was carried out, and what speaks for an answer; nothing when nothing does."""
+        """The plan as it was carried out, and what speaks for an answer; nothing when nothing does.
+
+        Args:
+            exact: weigh the evidence to the end, to show it, even where that decides nothing.
+        """
+        least = self._settings.min_evidence
+        bold = without_topics(plan) if self._settings.relax else None
+        limit = None if exact or bold is not None else least
 
         def search(attempt: QueryPlan) -> tuple[float, list[Passage]]:
             with trace.stage("searching") as stage:
@@ -127,15 +135,14 @@ class Retriever:
                 parts: list[Filter | None] = [*parts_of(attempt)] or [attempt.filter]
                 wheres = [all_of(part, callers) for part in parts]
                 passages = take_turns([self._searcher.candidates(query, where, top_k) for where in wheres])
-                weight = evidence(passages)
+                closest = partial(closest_sentence, query, embedder=self._embedder)
+                weight = evidence(passages, closest, limit)
                 record(stage, passages, f"{plan_note(attempt)}; evidence {weight:.2f}")
             return weight, passages
 
-        least = self._settings.min_evidence
         weight, passages = search(plan)
         if not self._settings.relax:
             return plan, passages if weight >= least else ()
-        bold = without_topics(plan)
         if bold is not None:
             other, elsewhere = search(bold)
             if other >= max(least, weight + SOFT_MARGIN):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieve.highlights import MIN_WORDS, highlights, sentences
+from retrieve.highlights import MIN_WORDS, closest_sentence, highlights, sentences
 from retrieve.schema import Passage
 
 LOCKS = """## Locks
@@ -100,3 +101,16 @@ def test_headings_give_a_sentence_its_topic(embedder: Any) -> None:
 @pytest.mark.parametrize("count", [0, 3])
 def test_no_passages_or_none_wanted(embedder: Any, count: int) -> None:
     assert highlights("What?", [] if count else [passage(BREAD)], embedder, count) == []
+
+
+def test_how_near_the_closest_sentence_is(embedder: Any) -> None:
+    question = "How many processes may write to a store?"
+    near, far = (closest_sentence(question, passage(text), embedder) for text in (LOCKS, BREAD))
+    assert 0.5 < near <= 1
+    assert 0 <= far < 0.3
+
+
+def test_what_has_no_sentence_counts_as_one(embedder: Any) -> None:
+    table = replace(passage("| a | b |\n|---|---|\n| 1 | 2 |"), relevance=0.4)
+    assert closest_sentence("a?", table, embedder) == 0.4
+    assert closest_sentence("a?", replace(table, relevance=-0.1), embedder) == 0
