@@ -15,6 +15,8 @@ PATH_SHARE = 4
 """The section path may take this part (a quarter) of what the embedder reads."""
 HEADER_SHARE = 3
 """A table's header is repeated where it takes no more than this part (a third) of the budget."""
+JOINT = 16
+"""Tokens that a text may have more than its parts, which white space separates, have by themselves."""
 
 Path = tuple[str, ...]
 
@@ -90,12 +92,25 @@ class Sizes:
         return path
 
     def fits(self, span: Range, path: Path) -> bool:
-        """Whether the very text that is embedded fits."""
+        """Whether the very text that is embedded fits; tokenized only where its parts leave that open."""
+        if self._surely_fits(span, path):
+            return True
         text = self.body[slice(*span)]
         header = self.header(span[0])
         whole = embedding_text(path, text, self.body[slice(*header)] if header else "")
         own, all_of_it = count_tokens([text, whole], self.tokenizer)
         return own <= self.budget.text and all_of_it + self.special <= self.budget.whole
+
+    def _surely_fits(self, span: Range, path: Path) -> bool:
+        """Whether the sum of the parts fits easily, and no part was measured across a word's middle."""
+        if self.head(span[0]) or not all(map(self._between_words, span)):
+            return False
+        size = self.size(span) + JOINT
+        return size <= self.budget.text and size + self.above(path) + self.special <= self.budget.whole
+
+    def _between_words(self, position: int) -> bool:
+        beside = self.body[max(0, position - 1) : position + 1]
+        return position in (0, len(self.body)) or any(map(str.isspace, beside))
 
     def above(self, path: Path) -> int:
         """Tokens of a section path by itself."""

@@ -232,7 +232,8 @@ class EdgeWriter:
             elif small:
                 pending = 0
             shard.flush()
-            documents = len(shards.facet(shard, "_dl.document_id", None, max(chunks, 1)))
+            same = self._base == self._published.shard and not self._pending
+            documents = self._published.documents if same else _documents(shard, chunks)
             shard.close()
         self._shard, self._pending, self._deleted = None, 0, False
         if not chunks:
@@ -270,6 +271,10 @@ class EdgeWriter:
         for path in leftovers(self._folder):
             if not (keep_working and path.name in (WORKING_SHARD, WORKING_SIDE)):
                 remove(path)
+
+
+def _documents(shard: edge.EdgeShard, chunks: int) -> int:
+    return len(shards.facet(shard, "_dl.document_id", None, max(chunks, 1)))
 
 
 def leftovers(folder: Path) -> list[Path]:
