@@ -63,8 +63,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--systems",
         type=_names,
         metavar="NAME,...",
-        help="transformers, transformers-lookup, transformers-assisted, llama.cpp, plain, auto, or a drafter "
-        "alone: copy, recycle, grammar (default: all that can run here)",
+        help="transformers, transformers-lookup, transformers-assisted, llama.cpp, plain, auto, always, or a "
+        "drafter alone: copy, recycle, grammar (default: all that can run here)",
     )
     add(
         "--drafters",
@@ -135,7 +135,7 @@ def _options(context: Context) -> Options:
 
     args = context.args
     # `--drafters plain,copy,auto` says no more than `--drafters copy`: the two are measured anyway.
-    drafters = tuple(name for name in args.drafters or () if name not in ("plain", "auto"))
+    drafters = tuple(name for name in args.drafters or () if name not in ("plain", "always", "auto"))
     for option, names, known in (("--systems", args.systems, SYSTEMS), ("--drafters", drafters, DRAFTERS)):
         if unknown := [name for name in names or () if name not in known]:
             raise InputError(f"{option}: {unknown[0]!r} is not known; there are: {', '.join(known)}")

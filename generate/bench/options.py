@@ -11,7 +11,7 @@ from configs.errors import InputError
 from generate.speculate.factory import DRAFTERS
 
 PEERS = ("transformers", "transformers-lookup", "transformers-assisted", "llama.cpp")
-SYSTEMS = (*PEERS, *DRAFTERS, "plain", "auto")
+SYSTEMS = (*PEERS, *DRAFTERS, "always", "plain", "auto")
 SINGLE = frozenset(PEERS) - {"transformers"}
 """Take one prompt at a time."""
 
@@ -58,7 +58,7 @@ def _usual(options: Options, drafters: Sequence[str]) -> list[str]:
     if options.text != "copyable":
         return ["plain", "auto"]
     if options.schema:
-        return ["plain", *drafters, "auto"]
+        return ["plain", *drafters, "always", "auto"]
     others = [name for name in drafters if name != "grammar"]  # without a schema nothing is forced
     peers = [name for name in PEERS if options.draft_model or name != "transformers-assisted"]
-    return [*peers, "plain", *others, "auto"]
+    return [*peers, "plain", *others, "always", "auto"]

@@ -37,14 +37,16 @@ def make_rows(runs: Sequence[Run], cells: Sequence[Cell], gap: Gap | None = None
     return [row for row in rows if row]
 
 
-ORDER = ("transformers", "transformers-lookup", "transformers-assisted", "llama.cpp", "plain")
+FIRST = ("transformers", "transformers-lookup", "transformers-assisted", "llama.cpp", "plain")
+LAST = ("always", "auto")
 
 
 def _place(run: Run) -> tuple[int, str]:
-    """Peers first, then plain, the drafters by name, auto last."""
+    """Peers first, then plain, the drafters by name, all of them together last."""
     name = run.system.name
-    place = len(ORDER) + 1 if name == "auto" else ORDER.index(name) if name in ORDER else len(ORDER)
-    return place, label(run.system)
+    if name in LAST:
+        return len(FIRST) + 1 + LAST.index(name), name
+    return FIRST.index(name) if name in FIRST else len(FIRST), label(run.system)
 
 
 def _row(

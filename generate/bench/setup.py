@@ -206,7 +206,8 @@ class _Builder:
     def _our(self, name: str, host: EngineHost, settings: GenerateSettings) -> EngineSystem:
         if name == "plain":
             return EngineSystem(name, host)
-        mode, drafters = ("auto", self.drafters) if name == "auto" else ("always", (name,))
+        mode = "auto" if name == "auto" else "always"
+        drafters = self.drafters if name in ("auto", "always") else (name,)
         own = settings.model_copy(update={"speculate": mode, "drafters": list(drafters)})
         costs_file = self.settings.models_dir / COSTS_FILE
 

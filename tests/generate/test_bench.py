@@ -104,6 +104,7 @@ def test_every_system_has_a_row_with_every_field(
         ("plain", None),
         ("copy", None),
         ("recycle", None),
+        ("always", None),
         ("auto", None),
     ]
     for row in rows:
@@ -217,8 +218,9 @@ def test_answers_of_a_schema_are_drafted_by_the_grammar(
     words = ("--prompts", prompts, "--schema", file, "--pairs", 1, "--json")
     assert bench(*words) == 0
     rows = {row["system"]: row for row in result(capsys)["rows"]}
-    assert list(rows) == ["plain", "copy", "grammar", "recycle", "auto"]
+    assert list(rows) == ["plain", "copy", "grammar", "recycle", "always", "auto"]
     assert all(row["identical"] == 1 for row in rows.values())
+    assert rows["always"]["tokens_per_step"] >= rows["grammar"]["tokens_per_step"]
     assert rows["grammar"]["tokens_per_step"] > 1
     assert bench(*words, "--systems", "transformers") == 2
     assert "would write other text; leave it out" in capsys.readouterr().err
