@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
@@ -165,7 +166,12 @@ def _from_file(text: str, name: str) -> dict[str, Leaf]:
 
 def _from_env(env: Mapping[str, str]) -> dict[str, Leaf]:
     leaves = {}
+    meant = {re.sub(r"\W|_", "", f"draftline{key}"): key for key in known_keys()}
     for variable, text in env.items():
+        key = meant.get(variable.replace("_", "").lower()) if variable.startswith("DRAFTLINE_") else None
+        right = f"{ENV_PREFIX}{key.replace('.', '__').upper()}" if key else None
+        if right not in (None, variable.upper()):
+            raise SettingsError(f"{variable} sets nothing: write it as {right}")
         if variable.startswith(ENV_PREFIX):
             key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
             leaves[key] = (_parse(key, text, variable), variable)

@@ -55,6 +55,15 @@ def test_a_profile_from_the_environment() -> None:
     assert load(profile="gpu", DRAFTLINE_PROFILE="cluster").profile == "gpu"
 
 
+@pytest.mark.parametrize("name", ["DRAFTLINE_INGEST_EMBED_BATCH", "DRAFTLINE__INGEST_EMBED_BATCH"])
+def test_a_variable_with_too_few_underscores_is_not_ignored(name: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"{name} sets nothing: write it as DRAFTLINE__INGEST__EMBED_BATCH"
+    ):
+        load(**{name: "8"})
+    assert load(DRAFTLINE__ingest__embed_batch="8").ingest.embed_batch == 8
+
+
 def test_what_lies_with_the_store_wins_over_the_profile(tmp_path: Path) -> None:
     path = tmp_path / "settings.yaml"
     path.write_text("ingest:\n  fields:\n    released: {type: datetime}\nanswer:\n  seed: 7\n")
