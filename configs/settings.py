@@ -151,7 +151,7 @@ def _from_file(text: str, name: str) -> dict[str, Leaf]:
     try:
         data = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise SettingsError(f"{name} is not valid YAML: {error}") from None
+        raise SettingsError(f"{name} is not valid YAML: {_problem(error)}") from None
     if not isinstance(data, dict):
         raise SettingsError(f"{name} has no settings: it needs sections with settings below them")
     leaves = {}
@@ -162,6 +162,14 @@ def _from_file(text: str, name: str) -> dict[str, Leaf]:
             _check_key(f"{section}.{key}", name)
             leaves[f"{section}.{key}"] = (value, name)
     return leaves
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong and where, in a line."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return str(error)
+    mark = error.problem_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
 
 
 def _from_env(env: Mapping[str, str]) -> dict[str, Leaf]:

@@ -140,7 +140,7 @@ def status(context: Context) -> int:
         context.say(f"  {one['path']}: {counted(one['chunks'], 'chunk')}, ingested {one['ingested']}")
     for root in found.get("roots", ()):
         size = f"{counted(root['documents'], 'document')}, {counted(root['chunks'], 'chunk')}"
-        context.say(f"  {root['path']}: {size}, last ingested {root['ingested']}")
+        context.say(f"  {root['path']}: {size}, newest ingested {root['ingested']}")
     for name, told in statistics.items():
         context.say(told.line(name, found["documents"]))
     if found.get("fields") and not statistics:

@@ -140,6 +140,7 @@ class Conversion:
 
     def _keep(self, task: Task, prepared: Prepared) -> None:
         for note in prepared.notes:
+            self.report.note(prepared.document.path, note)
             self._notes[note] += 1
             if self._notes[note] <= EQUAL_NOTES:
                 self.stages.note(f"note: {prepared.document.path}: {note}")

@@ -13,8 +13,9 @@ from ingest.front_matter import dump_front_matter
 from ingest.ledger import Ledger
 from ingest.progress import Stages
 from ingest.report import Report
-from ingest.sources import Failure, Source, absolute
+from ingest.sources import Failure, Source, absolute, is_within
 from ingest.spool import Spool
+from ingest.web.urls import is_url
 from ingest.writing import target_names, write_below
 from retrieve.store.base import StoreInfo
 
@@ -49,7 +50,19 @@ def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -
             except InputError as error:
                 report.failed.append(Failure(document.path, str(error)))
             stages.advance()
+    if _lies_among(folder, paths):
+        stages.note(
+            f"note: {out} lies among the documents: the next ingest takes what was written as well, unless "
+            ".draftlineignore names it"
+        )
     return report
+
+
+def _lies_among(folder: Path, paths: Sequence[str]) -> bool:
+    """Whether an ingest of these paths would walk into the folder, as far as names tell."""
+    roots = [absolute(path) for path in paths if not is_url(path)]
+    above = [root for root in roots if is_within(str(folder), str(root))]
+    return any(not any(part.startswith(".") for part in folder.relative_to(root).parts) for root in above)
 
 
 def _refuse_overwriting(sources: Sequence[Source], folder: Path) -> None:

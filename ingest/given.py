@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ingest.web.urls import is_url
 
 STDIN = "-"
 _MOST_BYTES = 256_000_000
+_HERE = re.compile(r"^(?:\./+)+")
 
 
 def expand(paths: Sequence[str], read: Callable[[int], bytes]) -> list[str]:
@@ -38,7 +40,9 @@ def _listed(data: bytes) -> list[str]:
     lines = data.split(b"\0") if b"\0" in data else [line.rstrip(b"\r") for line in data.split(b"\n")]
     here = str(Path.cwd())
     return [
-        line if is_url(line) or line.startswith(("/", "~")) else f"{here}{ROOT_MARK}{line}"
+        line
+        if is_url(line) or line.startswith(("/", "~"))
+        else f"{here}{ROOT_MARK}{_HERE.sub('', line) or '.'}"
         for line in map(os.fsdecode, lines)
         if line
     ]

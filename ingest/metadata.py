@@ -110,7 +110,10 @@ def _unify(values: list[Scalar]) -> Any:
 
 
 def coerce(value: MetadataValue, kind: FieldType) -> MetadataValue:
-    """A value as a field's type holds it; what `retrieve.fields.combine` widens is changed."""
+    """A value as a field's type holds it; what `retrieve.fields.combine` widens is changed.
+
+    A day among words is the day, without its midnight, as people write and look for it.
+    """
     if isinstance(value, list):
         return cast(MetadataValue, [coerce(item, kind) for item in value])
     if type_of(value) == kind:
@@ -118,5 +121,6 @@ def coerce(value: MetadataValue, kind: FieldType) -> MetadataValue:
     if kind == "float" and isinstance(value, int):
         return float(value)
     if isinstance(value, datetime):
-        return value.isoformat()
+        is_day = value == datetime(value.year, value.month, value.day, tzinfo=UTC)
+        return value.date().isoformat() if is_day else value.isoformat()
     return str(value).lower() if isinstance(value, bool) else str(value)

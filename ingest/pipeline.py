@@ -84,6 +84,7 @@ class Sync:
             StoreError: the store is locked, damaged, or another embedder's.
             OSError: the disk is full.
         """
+        self.report.paths = paths
         for _ in range(ATTEMPTS):
             self._store.check()
             # The generation first: should the ledger be a newer one, we notice before we write.
@@ -110,7 +111,12 @@ class Sync:
             write_report(self._settings.home / FILE, self.report)
 
     def _start_report(self, plan: Plan) -> None:
-        self.report = Report(started=self.report.started, skipped=plan.listing.skipped)
+        self.report = Report(
+            paths=self.report.paths,
+            began=self.report.began,
+            started=self.report.started,
+            skipped=plan.listing.skipped,
+        )
         self.report.failed = list(plan.failures)
         before = [plan.ledger.documents.get(task.source.key) for task in plan.tasks]
         members = [entry for task in plan.tasks for entry in plan.members.get(task.source.key, ())]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from ingest.sources import Failure, Key
 
 SLOWEST = 10
 """Files whose conversion is told apart."""
+NOTES = 500
+"""Notes of single files that are kept; the others are counted."""
 
 
 @dataclass
@@ -28,6 +31,9 @@ class Report:
     """Chunks of each document that is in the store now."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Files of a kind that cannot be converted, by suffix."""
+    paths: Sequence[str] = ()
+    """What the run was asked for."""
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
     embedded: int = 0
     """Chunks that went through the embedder."""
@@ -40,6 +46,9 @@ class Report:
     """Seconds that the slowest conversions took, with their paths: a heap."""
     coverage: dict[str, Counter[str]] = field(default_factory=dict)
     """In how many of the documents converted a field was found, by the extractor that gave it."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """What was left out or guessed: the file's path, and what is to be said of it."""
+    more_notes: int = 0
 
     @property
     def chunks(self) -> int:
@@ -61,6 +70,13 @@ class Report:
         for name, origin in fields.items():
             self.coverage.setdefault(name, Counter())[origin] += 1
 
+    def note(self, path: str, text: str) -> None:
+        """Keep what is to be said of a document that was converted all the same."""
+        if len(self.notes) < NOTES:
+            self.notes.append((path, text))
+        else:
+            self.more_notes += 1
+
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         return {
@@ -77,6 +93,8 @@ class Report:
     def details(self) -> dict[str, Any]:
         """What the file that ``--report`` names holds: `to_json`, and where time and fields came from."""
         return {
+            "began": self.began.isoformat(timespec="seconds"),
+            "paths": list(self.paths),
             **self.to_json(),
             "skipped": dict(self.skipped.most_common()),
             "embedded": self.embedded,
@@ -85,6 +103,8 @@ class Report:
             "embedding_s": round(self.embedding_s, 3),
             "slowest": [{"path": path, "seconds": s} for s, path in sorted(self.slowest, reverse=True)],
             "fields": {name: dict(found.most_common()) for name, found in sorted(self.coverage.items())},
+            "notes": [{"path": path, "note": text} for path, text in self.notes],
+            "more_notes": self.more_notes,
         }
 
     def lines(self) -> list[str]:
@@ -118,6 +138,7 @@ def failure_lines(failed: list[Failure]) -> list[str]:
 def detail_lines(details: Mapping[str, Any]) -> list[str]:
     """`Report.details` as tables for people."""
     lines = [
+        f"run of {details['began']}: {', '.join(details['paths'])}",
         f"{details['added']} added, {details['updated']} updated, {details['deleted']} deleted, "
         f"{details['unchanged']} unchanged, {len(details['failed'])} failed in {details['seconds']:.1f} s",
         f"converting {details['converting_s']:.1f} s, embedding {details['embedding_s']:.1f} s: "
@@ -133,6 +154,10 @@ def detail_lines(details: Mapping[str, Any]) -> list[str]:
     if details["skipped"]:
         kinds = ", ".join(f"{suffix} {count}" for suffix, count in details["skipped"].items())
         lines.append(f"skipped, no converter: {kinds}")
+    if details["notes"]:
+        lines += ["notes:", *(f"  {told['path']}: {told['note']}" for told in details["notes"])]
+    if details["more_notes"]:
+        lines.append(f"  and {counted(details['more_notes'], 'more note')}")
     failed = [Failure(failure["path"], failure["error"]) for failure in details["failed"]]
     return [*lines, *failure_lines(failed)]
 

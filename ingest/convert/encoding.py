@@ -12,6 +12,10 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+_WESTERN = frozenset("äöüßÄÖÜéèêëàâçñáíóúôîïûùòœæøåãõÉÈÀÂÇÑÁÍÓÚÔÎÆØÅÃÕ¿¡–—‘’‚“”„«»•…€£§©®°½·\xa0")
+"""What is beyond ASCII in most texts of Western Europe; in other languages' code pages, the same bytes are
+letters that this set does not have."""
+
 
 def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
     """Decode by byte order mark, UTF-8, the declared charset, or the best guess, in this order.
@@ -67,8 +71,10 @@ def _guess(data: bytes) -> str:
     beyond = sum(character > "\x7f" for character in text)
     if beyond >= 2 * wrong:
         return "utf-8"
-    if wrong < 16:
-        return "cp1252"  # too few bytes to tell one code page from another
+    western = data.decode("cp1252", "replace")
+    plainly = all(character in _WESTERN for character in set(western) if character > "\x7f")
+    if plainly or wrong < 16:  # so few bytes tell no code page from another
+        return "cp1252"
     from charset_normalizer import from_bytes
 
     best = from_bytes(data[:100_000]).best()

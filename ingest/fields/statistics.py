@@ -65,7 +65,10 @@ class FieldStatistics:
 
     def line(self, name: str, documents: int) -> str:
         """The same for people."""
-        parts = [f"{self.documents} of {documents}", f"{len(self.values)}{'+' if self.more else ''} values"]
+        number = "1 value" if len(self.values) == 1 else f"{len(self.values)} values"
+        parts = [f"{self.documents} of {documents}", f"more than {number}" if self.more else number]
+        if not self.values:
+            parts[1] = "in none that has text"
         if self.low is not None:
             parts.append(f"{_shown(self.low)} to {_shown(self.high)}")
         else:

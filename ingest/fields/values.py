@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, cast
 
 from configs.sections import FieldSettings
@@ -136,9 +136,7 @@ def fit(value: Scalar, spec: FieldSpec, spelling: Spelling) -> Scalar:
 
 
 def as_text(value: Scalar) -> str:
-    """A value as a keyword field holds it; a day without its midnight."""
-    if isinstance(value, datetime) and value == datetime(value.year, value.month, value.day, tzinfo=UTC):
-        return value.date().isoformat()
+    """A value as a keyword field holds it."""
     return str(coerce(value, "keyword"))
 
 

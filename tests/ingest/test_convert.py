@@ -176,6 +176,19 @@ def test_encodings(data: bytes | str, declared: str | None, text: str | None, no
     assert bool(note) is noted
 
 
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1252", "Die Türen öffnen sich früh, und große Schüler gehen über die Straße. "),
+        ("cp1252", "L’été dernier, nous avons déjeuné à côté de la forêt où habite ma sœur. "),
+        ("cp1250", "Příliš žluťoučký kůň úpěl ďábelské ódy na zahradě. "),
+        ("cp1251", "Съешь ещё этих мягких французских булок, да выпей чаю. "),
+    ],
+)
+def test_code_pages_are_told_apart(codec: str, text: str) -> None:
+    assert decode((9 * text).encode(codec))[0] == 9 * text
+
+
 def pdf(pages: list[str], **options: str) -> bytes:
     from reportlab.lib.pdfencrypt import StandardEncryption
     from reportlab.pdfgen.canvas import Canvas

@@ -96,8 +96,15 @@ def test_the_rest_of_the_folder_stays(convert: Run, out: Path) -> None:
 def test_converting_again_does_not_read_its_own_results(convert: Run, docs: Path, sync: Run) -> None:
     inside = docs / "converted"
     for _ in range(2):
-        assert sync(docs, "--convert-only", "--out", inside).report["documents"] == 3
+        ran = sync(docs, "--convert-only", "--out", inside)
+        assert ran.report["documents"] == 3
+        assert "lies among the documents" in ran.err
     assert written(inside) == {"pump.md", "valve.md", "sub/led.md"}
+
+
+def test_a_hidden_folder_is_no_trap(docs: Path, sync: Run, out: Path) -> None:
+    for folder in (docs / ".converted", out):
+        assert "lies among" not in sync(docs, "--convert-only", "--out", folder).err
 
 
 def test_a_file_that_fails_leaves_nothing_and_the_others_come(convert: Run, docs: Path, out: Path) -> None:

@@ -190,4 +190,6 @@ def test_widened_types() -> None:
     assert coerce([1, 2], "keyword") == ["1", "2"]
     assert coerce(True, "keyword") == "true"
     assert coerce(datetime(2024, 1, 1, tzinfo=zone), "keyword") == "2024-01-01T00:00:00+01:00"
+    assert coerce(datetime(2024, 1, 1, tzinfo=UTC), "keyword") == "2024-01-01"
+    assert coerce(datetime(2024, 1, 1, 9, 30, tzinfo=UTC), "keyword") == "2024-01-01T09:30:00+00:00"
     assert coerce("x", "keyword") == "x"

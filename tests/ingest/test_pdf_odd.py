@@ -167,7 +167,7 @@ def png(image: Any) -> bytes:
 
 
 def test_a_scan_without_text_recognition_names_the_way_out() -> None:
-    with pytest.raises(InputError, match=r"no text layer in its 1 pages .*ingest\.ocr is off"):
+    with pytest.raises(InputError, match=r"no text layer on any page .*ingest\.ocr is off"):
         read_pdf(scanned(drawn(lines("Words"))))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +82,22 @@ def test_no_prune_keeps_what_is_gone(sync: Sync, docs: Path) -> None:
 
 def test_the_report_of_a_run(run: Callable[..., Ran], docs: Path, tmp_path: Path) -> None:
     (docs / "picture.xyz").write_bytes(b"x")
+    (docs / "latin.txt").write_bytes("Die Türen öffnen sich früh.\n".encode("latin-1") * 9)
     file = tmp_path / "reports" / "run.json"
     run(docs, "--report", file)
     details = json.loads(file.read_text())
     kept = run("report", "--json").report
     assert {**details, "seconds": None} == {**kept, "seconds": None}
-    assert (details["added"], details["embedded"], details["skipped"]) == (3, 3, {".xyz": 1})
-    assert {entry["path"] for entry in details["slowest"]} == {"pump.md", "valve.txt", "sub/led.html"}
+    assert (details["added"], details["embedded"], details["skipped"]) == (4, 4, {".xyz": 1})
+    slowest = {entry["path"] for entry in details["slowest"]}
+    assert slowest == {"pump.md", "valve.txt", "latin.txt", "sub/led.html"}
+    assert details["paths"] == [str(docs)]
+    assert datetime.fromisoformat(details["began"]) <= datetime.now(UTC)
+    (told,) = details["notes"]
+    assert told["path"] == "latin.txt"
+    assert "not valid UTF-8" in told["note"]
     assert details["fields"]["author"] == {"front-matter": 1}
     shown = run("report").out
-    assert "3 added" in shown
+    assert f": {docs}\n4 added" in shown
+    assert f"notes:\n  latin.txt: {told['note']}" in shown
     assert "author: front-matter 1" in shown

@@ -200,6 +200,13 @@ def test_a_list_on_stdin(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stdin(b"a.md\r\n\nsub/c.md\n") == [f"{tree}/./a.md", f"{tree}/./sub/c.md", "b.md"]
     assert stdin(b"a\nb.md\0/x/y.md\0") == [f"{tree}/./a\nb.md", "/x/y.md", "b.md"]
     assert stdin(b"https://host/x\n\xff.md") == ["https://host/x", f"{tree}/./\udcff.md", "b.md"]
+    assert stdin(b"./a.md\n././sub/c.md\n./\n.hidden") == [
+        f"{tree}/./a.md",
+        f"{tree}/./sub/c.md",
+        f"{tree}/./.",
+        f"{tree}/./.hidden",
+        "b.md",
+    ]
     assert stdin(b"") == ["b.md"]
     found = listed(*stdin(b"sub/c.md\nnowhere.md\nsub/deep/d.txt\n"))
     assert [s.key for s in found.sources] == [

@@ -60,7 +60,7 @@ class PdfConverter:
                 notes.append(f"text recognised in the picture (OCR) of page {numbers(recognised)}")
         empty = [number for number, page in enumerate(pages, 1) if page.is_empty()]
         if len(empty) == len(pages):
-            raise InputError(f"no text layer in its {len(pages)} pages (a scan?); {self._advice()}")
+            raise InputError(f"no text layer on any page (a scan?); {self._advice()}")
         if empty:
             notes.append(f"no text layer on page {numbers(empty)}")
         return convert_pages(document, data, pages, notes)

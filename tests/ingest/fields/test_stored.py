@@ -93,7 +93,7 @@ def test_status_tells_values_and_ranges(sync: Run, run: Run, reports: Path) -> N
     assert told["size"]["range"] == [20.0, 3000.0]
     assert told["released"]["documents"] == 2
     lines = run("status", "--fields").out
-    assert "team (keyword): 3 of 3; 1 values; north (3); from path 3" in lines
+    assert "team (keyword): 3 of 3; 1 value; north (3); from path 3" in lines
     assert "released (datetime): 2 of 3; 2 values; 2023-05-01 to 2024-03-05; from front-matter 2" in lines
 
 
