@@ -126,6 +126,8 @@ class Sync:
     def _carry_out(self, plan: Plan) -> None:
         embedder = self._embedder or load_embedder(self._settings)
         with Spool() as spool, Foresight(embedder) as foresight:
+            if plan.tasks and not plan.ledger.documents and self._engine == "local":
+                foresight.load()  # it will be needed, and the workers take a while to start
             converted = Conversion(
                 plan,
                 self._settings,

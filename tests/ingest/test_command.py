@@ -117,7 +117,7 @@ def test_status_tells_roots_fields_and_failures(run: Run, docs: Path) -> None:
     assert [failure["path"] for failure in found["failed"]] == [str(docs / "bad.html")]
     lines = run("status").out.splitlines()
     assert lines[0] == "3 documents, 3 chunks"
-    assert lines[1].startswith(f"  {docs}: 3 documents, 3 chunks, last ingested 2")
+    assert lines[1].startswith(f"  {docs}: 3 documents, 3 chunks, newest ingested 2")
     assert lines[2] == "fields: author (keyword), language (keyword), title (keyword), year (integer)"
     assert lines[3] == "1 failed:"
     assert lines[4].startswith(f"  {docs / 'bad.html'}: not HTML")
