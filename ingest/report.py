@@ -16,6 +16,8 @@ SLOWEST = 10
 """Files whose conversion is told apart."""
 NOTES = 500
 """Notes of single files that are kept; the others are counted."""
+PATHS, SHOWN_PATHS = 100, 3
+"""Paths of a run that are kept: a list on standard input may have any number."""
 
 
 @dataclass
@@ -94,7 +96,7 @@ class Report:
         """What the file that ``--report`` names holds: `to_json`, and where time and fields came from."""
         return {
             "began": self.began.isoformat(timespec="seconds"),
-            "paths": list(self.paths),
+            "paths": list(self.paths[:PATHS]),
             **self.to_json(),
             "skipped": dict(self.skipped.most_common()),
             "embedded": self.embedded,
@@ -136,9 +138,9 @@ def failure_lines(failed: list[Failure]) -> list[str]:
 
 
 def detail_lines(details: Mapping[str, Any]) -> list[str]:
-    """`Report.details` as tables for people."""
-    lines = [
-        f"run of {details['began']}: {', '.join(details['paths'])}",
+    """`Report.details` as tables for people; older versions kept less."""
+    lines = [f"run of {details['began']}: {_some(details['paths'])}"] if "began" in details else []
+    lines += [
         f"{details['added']} added, {details['updated']} updated, {details['deleted']} deleted, "
         f"{details['unchanged']} unchanged, {len(details['failed'])} failed in {details['seconds']:.1f} s",
         f"converting {details['converting_s']:.1f} s, embedding {details['embedding_s']:.1f} s: "
@@ -154,12 +156,16 @@ def detail_lines(details: Mapping[str, Any]) -> list[str]:
     if details["skipped"]:
         kinds = ", ".join(f"{suffix} {count}" for suffix, count in details["skipped"].items())
         lines.append(f"skipped, no converter: {kinds}")
-    if details["notes"]:
-        lines += ["notes:", *(f"  {told['path']}: {told['note']}" for told in details["notes"])]
-    if details["more_notes"]:
-        lines.append(f"  and {counted(details['more_notes'], 'more note')}")
+    if notes := details.get("notes"):
+        lines += ["notes:", *(f"  {told['path']}: {told['note']}" for told in notes)]
+    if more := details.get("more_notes"):
+        lines.append(f"  and {counted(more, 'more note')}")
     failed = [Failure(failure["path"], failure["error"]) for failure in details["failed"]]
     return [*lines, *failure_lines(failed)]
+
+
+def _some(paths: Sequence[str]) -> str:
+    return ", ".join([*paths[:SHOWN_PATHS], *(["..."] if len(paths) > SHOWN_PATHS else [])])
 
 
 def counted(number: int, noun: str) -> str:

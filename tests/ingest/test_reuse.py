@@ -13,6 +13,7 @@ import numpy as np
 
 from configs.settings import load_settings
 from ingest.journal import read_report
+from ingest.report import detail_lines
 from retrieve.store import open_store
 from tests.ingest.stored import Ran, stored
 
@@ -98,6 +99,8 @@ def test_the_report_of_a_run(run: Callable[..., Ran], docs: Path, tmp_path: Path
     assert "not valid UTF-8" in told["note"]
     assert details["fields"]["author"] == {"front-matter": 1}
     shown = run("report").out
+    older = {name: kept[name] for name in kept.keys() - {"began", "paths", "notes", "more_notes"}}
+    assert "notes:" not in detail_lines(older)
     assert f": {docs}\n4 added" in shown
     assert f"notes:\n  latin.txt: {told['note']}" in shown
     assert "author: front-matter 1" in shown
