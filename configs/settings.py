@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
@@ -174,11 +173,12 @@ def _problem(error: yaml.YAMLError) -> str:
 
 def _from_env(env: Mapping[str, str]) -> dict[str, Leaf]:
     leaves = {}
-    meant = {re.sub(r"\W|_", "", f"draftline{key}"): key for key in known_keys()}
+    meant = {f"draftline{key}".replace(".", "").replace("_", ""): key for key in known_keys()}
     for variable, text in env.items():
         key = meant.get(variable.replace("_", "").lower()) if variable.startswith("DRAFTLINE_") else None
         right = f"{ENV_PREFIX}{key.replace('.', '__').upper()}" if key else None
-        if right not in (None, variable.upper()):
+        # Kubernetes gives a service called draftline-app the variable DRAFTLINE_APP_PORT=tcp://...
+        if right not in (None, variable.upper()) and not text.startswith("tcp://"):
             raise SettingsError(f"{variable} sets nothing: write it as {right}")
         if variable.startswith(ENV_PREFIX):
             key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")

@@ -23,7 +23,7 @@ PART = "a part of {} goes with it: remove that"
 
 
 def describe(store: Store, paths: Sequence[str] = ()) -> dict[str, Any]:
-    """Documents, chunks, roots, failures, and when something was newest ingested.
+    """Documents, chunks, roots, failures, and when the newest document was ingested.
 
     Args:
         paths: tell of what is at and below them only, document by document; none: of everything.

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ingest.sources import Failure, Key
+from ingest.sources import Failure, Key, display
 
 SLOWEST = 10
 """Files whose conversion is told apart."""
 NOTES = 500
 """Notes of single files that are kept; the others are counted."""
 PATHS, SHOWN_PATHS = 100, 3
-"""Paths of a run that are kept: a list on standard input may have any number."""
+"""Paths of a run that are kept, and shown: a list on standard input may have any number."""
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Report:
         """What the file that ``--report`` names holds: `to_json`, and where time and fields came from."""
         return {
             "began": self.began.isoformat(timespec="seconds"),
-            "paths": list(self.paths[:PATHS]),
+            "paths": [display(path) for path in self.paths[:PATHS]],
             **self.to_json(),
             "skipped": dict(self.skipped.most_common()),
             "embedded": self.embedded,

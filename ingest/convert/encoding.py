@@ -13,8 +13,8 @@ _MARKS = (
 )
 
 _WESTERN = frozenset("äöüßÄÖÜéèêëàâçñáíóúôîïûùòœæøåãõÉÈÀÂÇÑÁÍÓÚÔÎÆØÅÃÕ¿¡–—‘’‚“”„«»•…€£§©®°½·\xa0")
-"""What is beyond ASCII in most texts of Western Europe; in other languages' code pages, the same bytes are
-letters that this set does not have."""
+"""What is beyond ASCII in most texts of Western Europe; in most other code pages, some of a text's bytes
+are characters that this set does not have."""
 
 
 def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:

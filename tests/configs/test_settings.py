@@ -64,6 +64,10 @@ def test_a_variable_with_too_few_underscores_is_not_ignored(name: str) -> None:
     assert load(DRAFTLINE__ingest__embed_batch="8").ingest.embed_batch == 8
 
 
+def test_what_kubernetes_says_of_a_service_is_no_setting() -> None:
+    assert load(DRAFTLINE_APP_PORT="tcp://10.0.0.7:8501").app.port == load().app.port
+
+
 def test_what_lies_with_the_store_wins_over_the_profile(tmp_path: Path) -> None:
     path = tmp_path / "settings.yaml"
     path.write_text("ingest:\n  fields:\n    released: {type: datetime}\nanswer:\n  seed: 7\n")

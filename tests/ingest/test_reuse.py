@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from configs.settings import load_settings
-from ingest.journal import read_report
-from ingest.report import detail_lines
+from ingest.journal import read_report, write_report
+from ingest.report import Report, detail_lines
 from retrieve.store import open_store
 from tests.ingest.stored import Ran, stored
 
@@ -104,3 +104,9 @@ def test_the_report_of_a_run(run: Callable[..., Ran], docs: Path, tmp_path: Path
     assert f": {docs}\n4 added" in shown
     assert f"notes:\n  latin.txt: {told['note']}" in shown
     assert "author: front-matter 1" in shown
+
+
+def test_a_report_of_paths_that_are_no_text_can_be_written(tmp_path: Path) -> None:
+    write_report(tmp_path / "run.json", Report(paths=["docs/f\udcff"]))
+    (path,) = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["paths"]
+    assert path.startswith("docs/f")
