@@ -3,6 +3,9 @@
 One commit holds whole documents only: the chunks a document loses and those it gains become
 visible together, as do the two halves of a renamed file. A text that the store has embedded already
 (an edited document's other chunks, a renamed file) keeps its vector.
+
+Writes and commits run in a thread, in order, while the next chunks are embedded: the embedder never
+waits for the disk.
 """
 
 from __future__ import annotations
@@ -10,11 +13,13 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import repeat
 
 import numpy as np
 
 from configs.sections import IngestSettings
+from ingest.behind import Behind
 from ingest.chunk import make_chunks
 from ingest.conversion import Conversion
 from ingest.ledger import Entry, LedgerChanges, apply_changes
@@ -47,6 +52,7 @@ class Publisher:
     ) -> None:
         self._settings, self._writer, self._embedder = settings, writer, embedder
         self._stages, self._report = stages, report
+        self._behind = Behind(WINDOW)
         self._stored = StoredVectors(store)
         self._changes = LedgerChanges()
         self._outdated: list[str] = []
@@ -63,6 +69,10 @@ class Publisher:
 
     def publish(self, plan: Plan, converted: Conversion) -> None:
         """Write everything of a run, and commit."""
+        with self._behind:
+            self._publish(plan, converted)
+
+    def _publish(self, plan: Plan, converted: Conversion) -> None:
         spool, fields = converted.spool, converted.fields
         if spool.chunks:
             self._stages.stage("embedding and storing", spool.chunks, "chunks")
@@ -120,8 +130,9 @@ class Publisher:
         """Embed and write the chunks at hand, longest first, a batch at a time."""
         stored = self._stored.find([chunk.embedding_text() for chunk in self._chunks])
         found = [a if a is not None else b for a, b in zip(self._given, stored, strict=True)]
-        self._writer.delete_documents(self._outdated)
-        self._outdated = []
+        if self._outdated:
+            self._behind.call(partial(self._writer.delete_documents, self._outdated))
+            self._outdated = []
         pairs = list(zip(self._chunks, found, strict=True))
         known = [chunk for chunk, vector in pairs if vector is not None]
         self._write(known, [vector for vector in found if vector is not None])
@@ -142,29 +153,36 @@ class Publisher:
         return vectors
 
     def _write(self, chunks: Sequence[Chunk], vectors: Sequence[Vector] | Vector) -> None:
-        if chunks:
+        def write() -> None:
             self._writer.upsert(chunks, np.asarray(vectors))
             self._stages.advance(len(chunks))
 
+        if chunks:
+            self._behind.call(write)
+
     def _commit(self) -> None:
         self._flush()
-        if self._changes:
-            apply_changes(self._writer.side, self._changes)
-        self._writer.commit()
-        self._count()
-        self._changes = LedgerChanges()
+        changes, done, deleted = self._changes, self._done, self._deleted
+
+        def commit() -> None:
+            if changes:
+                apply_changes(self._writer.side, changes)
+            self._writer.commit()
+            self._count(done, deleted)
+
+        self._behind.call(commit)
+        self._changes, self._done, self._deleted = LedgerChanges(), [], []
         self._last_commit = time.monotonic()
 
-    def _count(self) -> None:
+    def _count(self, done: Sequence[tuple[Entry, bool]], deleted: Sequence[Entry]) -> None:
         """Report what has just become visible."""
-        for entry in self._deleted:
+        for entry in deleted:
             self._report.documents.pop(entry.key, None)
-        for entry, replaces in self._done:
+        for entry, replaces in done:
             self._report.documents[entry.key] = entry.chunks
             self._report.updated += replaces
             self._report.added += not replaces
-        self._report.deleted += len(self._deleted)
-        self._done, self._deleted = [], []
+        self._report.deleted += len(deleted)
 
 
 def _length(chunk: Chunk) -> int:
