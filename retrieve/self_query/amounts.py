@@ -14,7 +14,7 @@ from retrieve.self_query.numbers import NumberSpan
 from retrieve.self_query.plan import Finding, either_of
 from retrieve.self_query.question import Question
 from retrieve.self_query.text import same_root
-from retrieve.self_query.units import Unit, unit_of_word
+from retrieve.self_query.units import Unit, scale_of_name, unit_of_word
 
 _LISTED = re.compile(r"\s*(?:,|or|and|/|,\s*or|oder|und|ou|et|o|y)\s*")
 _AGED = ("older than", "younger than", "newer than")
@@ -231,6 +231,8 @@ def _in_field(value: float | None, unit: Unit | None, field: Field) -> float | N
         # "revenue over 5": in the field's unit as it stands; "over 5 million" in millions is 5.
         factor = field.unit.factor
         found = value / factor if factor > 1 and value >= factor else value
+    elif field.unit is None and value >= (factor := scale_of_name(field.words)) > 1:
+        found = value / factor  # "over 40,000 listeners" in listeners_thousand
     return found if found is not None and found < INTEGER_LIMIT else None
 
 

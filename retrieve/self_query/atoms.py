@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from functools import lru_cache
 
-from retrieve.self_query import readings
+from retrieve.self_query import occasions, readings
 from retrieve.self_query.calendar import Days
 from retrieve.self_query.lexicon import any_of, calendar_words
 
@@ -62,7 +62,6 @@ def _patterns() -> tuple[tuple[re.Pattern[str], Reading], ...]:
 
 _LEFT, _RIGHT = r"(?<![^\W_])", r"(?![^\W_])"
 _YEAR = rf"(?P<year>1[0-9]\d\d|20\d\d|21\d\d|'\d\d){_RIGHT}(?!\s*[%€$£]|[.,]\d)"
-_OPT_YEAR = rf"(?:,?\s*(?:of\s+|de\s+|del\s+)?{_YEAR})?"
 _DAY = r"(?P<day>3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th|er|\.)?"
 _DAY2 = _DAY.replace("day", "day2")
 _LAST = (
@@ -86,6 +85,13 @@ def _written() -> Iterator[tuple[str, Reading]]:
     yield from _numeric()
     yield from _named()
     yield from _relative()
+    yield from _occasions()
+
+
+def _opt_year() -> str:
+    """Behind a day or a month, its year: "2024", "this year"."""
+    near = "|".join(calendar_words().years_near.values())
+    return rf"(?:,?\s*(?:of\s+|in\s+|de\s+|del\s+)?{_YEAR}|,?\s+(?P<near_year>{near}){_RIGHT})?"
 
 
 def _numeric() -> Iterator[tuple[str, Reading]]:
@@ -111,14 +117,15 @@ def _numeric() -> Iterator[tuple[str, Reading]]:
 def _named() -> Iterator[tuple[str, Reading]]:
     known = calendar_words()
     month = rf"(?P<month>{any_of(known.month_of)}){_RIGHT}\.?"
-    days = rf"{_DAY}\s*(?:-|to|and|bis|through|until)\s*{_DAY2}"
+    opt_year = _opt_year()
+    days = rf"{_DAY}\s*(?:-|to|and|bis|through|until)\s*(?:the\s+)?{_DAY2}"
     opening = r"(?:(?:on|between|from)\s+(?:the\s+)?)?"
-    yield rf"{_LEFT}{opening}{days}\s+(?:of\s+|de\s+)?{month}{_OPT_YEAR}", readings.named_day
+    yield rf"{_LEFT}{opening}{days}\s+(?:of\s+|de\s+)?{month}{opt_year}", readings.named_day
     days = rf"{_DAY}\s*(?:-|to|through)\s*{_DAY2}"
-    yield rf"{_LEFT}(?:(?:between|from)\s+)?{month}\s+{days}{_RIGHT}{_OPT_YEAR}", readings.named_day
-    yield rf"{_LEFT}{_DAY}\s*(?:of\s+|de\s+)?{month}{_OPT_YEAR}", readings.named_day
-    yield rf"{_LEFT}{month}\s+(?:the\s+)?{_DAY}{_RIGHT}{_OPT_YEAR}", readings.named_day
-    yield rf"{_LEFT}{month}{_OPT_YEAR}", readings.named_month
+    yield rf"{_LEFT}(?:(?:between|from)\s+)?{month}\s+{days}{_RIGHT}{opt_year}", readings.named_day
+    yield rf"{_LEFT}{_DAY}\s*(?:of\s+|de\s+)?{month}{opt_year}", readings.named_day
+    yield rf"{_LEFT}{month}\s+(?:the\s+)?{_DAY}{_RIGHT}{opt_year}", readings.named_day
+    yield rf"{_LEFT}{month}{opt_year}", readings.named_month
     yield rf"{_LEFT}(?P<year>[12]\d\d\d)\s+{month}", readings.named_month
     ordinal = rf"(?P<ordinal>{any_of(known.ordinal_of)})"
     of_year = rf"(?:\s+(?:of|de|von|du|del)?\s*{_YEAR})?"
@@ -134,7 +141,7 @@ def _relative() -> Iterator[tuple[str, Reading]]:
     count = rf"(?P<count>\d{{1,3}}|{any_of(known.count_of)}(?:\s+of)?)"
     yield rf"{_LEFT}(?P<word>{any_of(known.days_ago)}){_RIGHT}", readings.near_day
     yield rf"{_LEFT}(?:the\s+)?{_PAST}\s+{count}\s+{_PAST_AFTER}{unit}", readings.past_units
-    yield rf"{_LEFT}{_HOW}{count}\s+{unit}\s+(?:ago|old){_RIGHT}", readings.units_ago
+    yield rf"{_LEFT}{_HOW}{count}\s+{unit}\s+(?:ago(?:\s+today)?|old){_RIGHT}", readings.units_ago
     yield rf"{_LEFT}{_AGE}\s+{count}\s+{unit}(?!\s+(?:ago|of))", readings.units_ago
     yield rf"{_LEFT}(?:vor|il y a|hace)\s+{count}\s+{unit}", readings.units_ago
     opening = r"(?:earlier\s+|so far\s+)?"
@@ -146,3 +153,41 @@ def _relative() -> Iterator[tuple[str, Reading]]:
     after = "|".join(rf"(?<=\b{word} )" for word in known.weekday_prepositions)
     name = rf"(?P<name>{any_of(known.weekday_of)})"
     yield rf"(?:{after}){name}{_RIGHT}(?!\s+(?:\d|{any_of(known.month_of)}))", readings.weekday
+
+
+def _occasions() -> Iterator[tuple[str, Reading]]:
+    known = calendar_words()
+    opt_year, following = _opt_year(), "|".join(known.next)
+    month = rf"(?P<month>{any_of(known.month_of)}){_RIGHT}\.?"
+    unit = rf"(?P<unit>{any_of(known.unit_of)}){_RIGHT}"
+    name = rf"(?P<name>{any_of(known.weekday_of)}){_RIGHT}"
+    holidays = "|".join(sorted(known.holidays.values(), key=len, reverse=True))
+    yield rf"{_LEFT}(?P<holiday>{holidays}){_RIGHT}(?:\s+in(?=\s+\d))?{opt_year}", occasions.holiday
+    yield rf"{_LEFT}(?:the\s+)?turn of the year{_RIGHT}", occasions.turn_of_the_year
+    which = r"(?P<which>this|last|the (?:last|past)|next|dieses|letzten|vergangenen)"
+    yield rf"{_LEFT}{_DAY}\s+(?:of\s+)?{which}\s+(?:month|monats){_RIGHT}", occasions.day_of_month
+    yield rf"{_LEFT}(?:the\s+)?{unit}\s+before\s+last{_RIGHT}", occasions.before_last
+    yield rf"{_LEFT}(?:{any_of(known.last_but_one)})\s+{unit}", occasions.before_last
+    yield rf"{_LEFT}(?:the\s+)?(?:{following})\s+{unit}", occasions.to_come
+    yield rf"{_LEFT}(?:the\s+)?{name}\s+(?:just\s+)?(?:gone|past){_RIGHT}", occasions.weekday_gone
+    weekends = rf"(?:{any_of(known.weekends)}){_RIGHT}"
+    yield rf"{_LEFT}(?:the\s+)?{_LAST}\s+{weekends}", occasions.weekend
+    ordinal = rf"(?P<ordinal>last|{any_of(known.ordinal_of)})\s+{weekends}\s+(?:of|in)"
+    yield rf"{_LEFT}{ordinal}\s+{which}\s+month{_RIGHT}", occasions.weekend_of_month
+    yield rf"{_LEFT}{ordinal}\s+{month}{opt_year}", occasions.weekend_of_month
+    week = r"(?P<week>5[0-3]|[1-4]\d|0?[1-9])"
+    named = rf"(?:kw|kalenderwoche|calendar week|week no\.?|week number)\s*{week}(?!\d)"
+    yield rf"{_LEFT}{named}\s*/?{opt_year}", occasions.week_by_number
+    yield rf"{_LEFT}week\s+{week}\s+(?:of|in)\s+{_YEAR}", occasions.week_by_number
+    yield rf"{_LEFT}(?P<year>20\d\d)-?w{week}{_RIGHT}", occasions.week_by_number
+    decades = rf"(?P<decade>{any_of(known.decade_of)}){_RIGHT}(?:\s+jahren?)?"
+    yield rf"{_LEFT}(?:in\s+|from\s+|since\s+)?(?:the|den|die|der)\s+{decades}", occasions.named_decade
+    yield (
+        rf"{_LEFT}twenty[\s-](?P<words>{any_of(_spaced(known.years_in_words))}){_RIGHT}",
+        occasions.year_in_words,
+    )
+
+
+def _spaced(names: Iterable[str]) -> tuple[str, ...]:
+    """Names with a hyphen, and with a space in its place."""
+    return tuple(form for name in names for form in dict.fromkeys((name, name.replace("-", " "))))

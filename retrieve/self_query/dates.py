@@ -29,16 +29,22 @@ _AFTER = (
             r"|\s*(?:onwards?|on)(?![^\W_]|\s+[a-z])"
         ),
     ),
-    ("to", re.compile(r"\s*(?:or|and|oder|ou|o)\s+(?:earlier|before|older|fruher|avant|antes)\b")),
+    (
+        "to",
+        re.compile(
+            r"\s*(?:or|and|oder|ou|o)\s+(?:earlier|before(?: that)?|older|(?:further|farther) back"
+            r"|fruher|avant|antes)\b"
+        ),
+    ),
 )
 _BETWEEN = re.compile(rf"(?<![^\W_])(?:between|zwischen|entre)\s+{_ARTICLE}$")
 _FROM = re.compile(rf"(?<![^\W_])(?:from|von|vom|de|du|desde|since)\s+{_ARTICLE}$")
 _AND = re.compile(rf"\s*(?:and|und|et|y|&|-|to)\s+{_ARTICLE}")
 _TO = re.compile(
-    r"\s*,?\s*(?:to|until|till|through|thru|up to|bis(?: zum)?|a|au|jusqu'(?:en|au|a)|hasta|al|-)\s*"
+    r"\s*,?\s*(?:to|until|till|through|thru|up to(?: and including)?|bis(?: zum| einschliesslich)?|a|au|jusqu'(?:en|au|a)|hasta|al|-)\s*"
     rf"{_ARTICLE}"
 )
-_DASH = re.compile(r"\s*(?:-|to|through|thru|bis)\s*")
+_DASH = re.compile(rf"\s*(?:(?:-|to|through|thru|bis)\s*|up to and including\s+{_ARTICLE})")
 _END = re.compile(r"(?<![^\W_])end of(?![^\W_])")
 _ONWARDS = re.compile(r"\s*(?:on(?=\s*(?:$|[,.;:?!]))|onwards?(?![^\W_])|forward(?![^\W_]))")
 

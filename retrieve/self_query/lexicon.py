@@ -180,6 +180,13 @@ class CalendarWords(_Table):
     ordinals: Mapping[int, Listed]
     seasons: Mapping[int, Listed]
     ambiguous: Words
+    holidays: Mapping[str, str]
+    decades: Mapping[int, Listed]
+    years_of_century: Mapping[int, Listed]
+    years_near: Mapping[int, str]
+    next: Listed
+    last_but_one: Listed
+    weekends: Listed
     near: Mapping[int, Phrases]
     prepositions: Listed
     weekday_prepositions: Listed
@@ -216,6 +223,16 @@ class CalendarWords(_Table):
     def ordinal_of(self) -> Mapping[str, int]:
         """Ordinal numbers in words."""
         return _inverted(self.ordinals)
+
+    @cached_property
+    def decade_of(self) -> Mapping[str, int]:
+        """Names of decades with their first years."""
+        return {name: 1900 + year for name, year in _inverted(self.decades).items()}
+
+    @cached_property
+    def years_in_words(self) -> Mapping[str, int]:
+        """What follows "twenty" in a year, and the year."""
+        return {name: 2000 + year for name, year in _inverted(self.years_of_century).items()}
 
     @cached_property
     def days_ago(self) -> Mapping[str, int]:

@@ -194,11 +194,11 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
         return True
     if not field.is_year and ending_at(_MADE, question.folded, span.atom_start):
         return True
-    if not span.relative and _is_ahead(span, today):
+    if _is_ahead(span, today) and not (span.relative and _reaches(field, span)):
         return True
     if ending_at(_TOPIC, question.folded, span.start):
         return True
-    match = ending_at(_OF, question.folded, span.atom_start)
+    match = ending_at(_OF, question.folded, span.atom_start) if span.start == span.atom_start else None
     if not match or not span.bare_year or match["noun"] in field_words().documents | _PARTS:
         return False
     return not field.is_year or not (field.named_by(match["noun"]) or match["noun"] in field_words().reported)
@@ -221,6 +221,11 @@ def _is_ahead(span: DateSpan, today: date) -> bool:
     if span.first is not None:
         return span.first > today
     return span.stop is not None and (span.stop - timedelta(days=1)).year > today.year
+
+
+def _reaches(field: Field, span: DateSpan) -> bool:
+    """Whether documents have dates as late as that: sales to come, reviews that are due."""
+    return bool(field.span and span.first and field.span[1] >= span.first)
 
 
 def _is_implausible(span: DateSpan, field: Field) -> bool:

@@ -17,22 +17,25 @@ from retrieve.self_query.question import ending_at
 from retrieve.self_query.units import Unit, unit_of_word
 
 _DIGITS = r"\d+(?:[,.' ]\d{3})*(?:[.,]\d+)?"
+_NOUN = r"(?:(?:'s?|\s+of(?:\s+the)?)?\s+[^\W\d_]+)?"
+"""What may stand between an amount and the words that close it: "half an hour's downtime at most"."""
+_MOST, _LEAST = (rf"at (?:the )?(?:very )?{word}" for word in ("most", "least"))
 _CLOSINGS = (
     (
         "gte",
         re.compile(
-            r"\s*(?:or|and|oder|ou|o)\s+"
-            r"(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|upwards?|mehr|plus|mas)"
-            r"(?![^\W_])"
-            r"|\s*(?:plus|minimum|min|upwards?|at least|mindestens)(?![^\W_])"
+            rf"{_NOUN}\s*(?:or|and|oder|ou|o)\s+"
+            r"(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|upwards?|beyond"
+            r"|mehr|plus|mas)(?![^\W_])"
+            rf"|\s*(?:plus|min|upwards?|mindestens)(?![^\W_])|{_NOUN}\s*(?:minimum|{_LEAST})(?![^\W_])"
         ),
     ),
     (
         "lte",
         re.compile(
-            r"\s*(?:or|and|oder|ou|o)\s+"
+            rf"{_NOUN}\s*(?:or|and|oder|ou|o)\s+"
             r"(?:less|fewer|lower|below|under|cheaper|shorter|smaller|weniger|moins|menos)(?![^\W_])"
-            r"|\s*(?:tops|max|maximum|at most|hochstens)(?![^\W_])"
+            rf"|\s*(?:tops|max|hochstens)(?![^\W_])|{_NOUN}\s*(?:maximum|{_MOST})(?![^\W_])"
         ),
     ),
 )
@@ -61,6 +64,7 @@ def _number() -> re.Pattern[str]:
         rf"(?P<and_half>\s+and a half(?![^\W_]))?"
         rf"(?:[\s-]*(?P<scale>(?:{scale})(?:\s+(?:thousand|million|billion))?)(?![^\W_]))?"
         rf"(?P<more>\+)?(?:\s*(?P<percent>%)|[\s-]*(?P<unit>[$€£]|(?:[^\W\d_]+)[²2]?))?"
+        r"(?P<half_more>(?<=[rs])\s+and a half(?![^\W_]))?"
     )
 
 
@@ -160,14 +164,14 @@ def _unit_word(match: re.Match[str]) -> tuple[str, int, int]:
     word = match["unit"] or ""
     if not word or word in amount_words().no_units:
         return "", end, end
-    return word, end, match.end("unit")
+    return word, end, match.end("half_more" if match["half_more"] else "unit")
 
 
 def _value(match: re.Match[str]) -> float | None:
     if match["half"] or match["quarter"]:
         return 0.5 if match["half"] else 0.25
     value = _in_words(match["word"]) if match["word"] else _parse(match["digits"])
-    return value + 0.5 if value is not None and match["and_half"] else value
+    return value + 0.5 if value is not None and (match["and_half"] or match["half_more"]) else value
 
 
 def _in_words(word: str) -> float:

@@ -22,7 +22,7 @@ _AT_MOST = (
 )
 
 
-def _days(
+def days_of(
     match: re.Match[str],
     first: date,
     stop: date,
@@ -32,14 +32,23 @@ def _days(
     year_missing: bool = False,
     open: Openness = "",
 ) -> Days:
+    """A match that means the days from ``first`` to before ``stop``."""
     return Days(match.start(), match.end(), first, stop, bare_year, relative, year_missing, open)
 
 
-def _one_day(match: re.Match[str], day: date, *, relative: bool = False) -> Days:
-    return _days(match, day, day + timedelta(days=1), relative=relative)
+def one_day(match: re.Match[str], day: date, *, relative: bool = False) -> Days:
+    """A match that means one day."""
+    return days_of(match, day, day + timedelta(days=1), relative=relative)
 
 
-def _year(text: str | None) -> int | None:
+def year_of(match: re.Match[str], today: date) -> int | None:
+    """The year that belongs to a day or month: "2024", "'24", "this year"; None where there is none."""
+    groups = match.groupdict()
+    if near := groups.get("near_year"):
+        return today.year + next(
+            shift for shift, said in calendar_words().years_near.items() if re.fullmatch(said, near)
+        )
+    text = groups.get("year")
     if text is None:
         return None
     if text.startswith("'"):
@@ -50,7 +59,7 @@ def _year(text: str | None) -> int | None:
 
 def iso_day(match: re.Match[str], _: date) -> Days:
     """2024-03-05."""
-    return _one_day(match, date(int(match["y"]), int(match["m"]), int(match["d"])))
+    return one_day(match, date(int(match["y"]), int(match["m"]), int(match["d"])))
 
 
 def slashed_day(match: re.Match[str], _: date) -> Days:
@@ -58,37 +67,42 @@ def slashed_day(match: re.Match[str], _: date) -> Days:
     a, b, year = int(match["a"]), int(match["b"]), int(match["y"])
     year += 2000 if year < 50 else 1900 if year < 100 else 0
     month, day = (b, a) if match["sep"] == "." or a > 12 else (a, b)
-    return _one_day(match, date(year, month, day))
+    return one_day(match, date(year, month, day))
 
 
 def numbered_month(match: re.Match[str], _: date) -> Days:
     """2024-03, 03/2024."""
     first = date(int(match["y"]), int(match["m"]), 1)
-    return _days(match, first, months_on(first, 1))
+    return days_of(match, first, months_on(first, 1))
 
 
 def named_day(match: re.Match[str], today: date) -> Days:
     """6 November 2023, March 5, 3 to 9 May."""
-    month, day, year = calendar_words().month_of[match["month"]], int(match["day"]), _year(match["year"])
+    month, day, year = calendar_words().month_of[match["month"]], int(match["day"]), year_of(match, today)
     last = int(match.groupdict().get("day2") or day)
     shown = year if year is not None else today.year
     first = date(shown, month, day)
     if year is None and first > today:
         first = date(shown - 1, month, day)
-    return _days(match, first, date(first.year, month, last) + timedelta(days=1), year_missing=year is None)
+    return days_of(match, first, date(first.year, month, last) + timedelta(days=1), year_missing=year is None)
 
 
 def named_month(match: re.Match[str], today: date) -> Days | None:
     """March 2024; "in may", but not "we may"."""
-    year, name = _year(match["year"]), match["month"]
+    year, name = year_of(match, today), match["month"]
     known = calendar_words()
     if year is None and name in known.ambiguous:
         french = match.string.startswith("en ", max(0, match.start() - 3))
-        if not _after_preposition().match(match.string, match.start()):
+        if not after_preposition(match.string, match.start()):
             return None
         if name in ("mar", "mars") and not french:
             return None
     return _part_of_year(match, today, date(2000, known.month_of[name], 1), 1, year)
+
+
+def after_preposition(text: str, at: int) -> bool:
+    """Whether a preposition stands right before a place of a folded text."""
+    return _after_preposition().match(text, at) is not None
 
 
 @lru_cache(maxsize=1)
@@ -100,7 +114,7 @@ def quarter(match: re.Match[str], today: date) -> Days:
     """Q3, 2024-Q3, the third quarter of 2024."""
     groups = match.groupdict()
     number = int(groups["q"]) if groups.get("q") else calendar_words().ordinal_of[groups["ordinal"]]
-    return _part_of_year(match, today, date(2000, 3 * number - 2, 1), 3, _year(groups.get("year")))
+    return _part_of_year(match, today, date(2000, 3 * number - 2, 1), 3, year_of(match, today))
 
 
 def half(match: re.Match[str], today: date) -> Days | None:
@@ -109,13 +123,13 @@ def half(match: re.Match[str], today: date) -> Days | None:
     number = int(groups["h"]) if groups.get("h") else calendar_words().ordinal_of[groups["ordinal"]]
     if number > 2:
         return None
-    return _part_of_year(match, today, date(2000, 6 * number - 5, 1), 6, _year(groups.get("year")))
+    return _part_of_year(match, today, date(2000, 6 * number - 5, 1), 6, year_of(match, today))
 
 
 def season(match: re.Match[str], today: date) -> Days:
     """Summer 2024."""
     month = calendar_words().season_of[match["season"]]
-    return _part_of_year(match, today, date(2000, month, 1), 3, _year(match["year"]))
+    return _part_of_year(match, today, date(2000, month, 1), 3, year_of(match, today))
 
 
 def _part_of_year(match: re.Match[str], today: date, first: date, months: int, year: int | None) -> Days:
@@ -123,35 +137,35 @@ def _part_of_year(match: re.Match[str], today: date, first: date, months: int, y
     first = first.replace(year=shown)
     if year is None and first > today:
         first = first.replace(year=shown - 1)
-    return _days(match, first, months_on(first, months), year_missing=year is None)
+    return days_of(match, first, months_on(first, months), year_missing=year is None)
 
 
-def whole_year(match: re.Match[str], _: date) -> Days | None:
+def whole_year(match: re.Match[str], today: date) -> Days | None:
     """2024, '24."""
-    year = _year(match["year"])
+    year = year_of(match, today)
     if year is None or not OLDEST <= year <= YOUNGEST:
         return None
-    return _days(match, date(year, 1, 1), date(year + 1, 1, 1), bare_year=True)
+    return days_of(match, date(year, 1, 1), date(year + 1, 1, 1), bare_year=True)
 
 
 def fiscal_year(match: re.Match[str], _: date) -> Days:
     """FY24, fiscal 2024."""
     year = int(match["fy"])
     year += 2000 if year < 100 else 0
-    return _days(match, date(year, 1, 1), date(year + 1, 1, 1), bare_year=True)
+    return days_of(match, date(year, 1, 1), date(year + 1, 1, 1), bare_year=True)
 
 
 def decade(match: re.Match[str], _: date) -> Days:
     """The 1990s, the 20s."""
     first = int(match["decade"])
     first += 1900 if 30 <= first < 100 else 2000 if first < 30 else 0
-    return _days(match, date(first, 1, 1), date(first + 10, 1, 1))
+    return days_of(match, date(first, 1, 1), date(first + 10, 1, 1))
 
 
 def near_day(match: re.Match[str], today: date) -> Days:
     """Today, yesterday."""
     day = today - timedelta(days=calendar_words().days_ago[match["word"]])
-    return _one_day(match, day, relative=True)
+    return one_day(match, day, relative=True)
 
 
 def _amount(match: re.Match[str]) -> tuple[int, CalendarUnit]:
@@ -165,7 +179,7 @@ def _amount(match: re.Match[str]) -> tuple[int, CalendarUnit]:
 def past_units(match: re.Match[str], today: date) -> Days:
     """The past two weeks."""
     first = ago(today, *_amount(match))
-    return _days(match, first, today + timedelta(days=1), relative=True, open="recent")
+    return days_of(match, first, today + timedelta(days=1), relative=True, open="recent")
 
 
 def units_ago(match: re.Match[str], today: date) -> Days:
@@ -173,10 +187,10 @@ def units_ago(match: re.Match[str], today: date) -> Days:
     day = ago(today, *_amount(match))
     how = match.groupdict().get("how")
     if how is None:
-        return _one_day(match, day, relative=True)
+        return one_day(match, day, relative=True)
     if how.startswith(_AT_MOST):
-        return _days(match, day, today + timedelta(days=1), relative=True, open="recent")
-    return _days(match, day, day, relative=True, open="past")
+        return days_of(match, day, today + timedelta(days=1), relative=True, open="recent")
+    return days_of(match, day, day, relative=True, open="past")
 
 
 def this_or_last(match: re.Match[str], today: date) -> Days | None:
@@ -185,14 +199,14 @@ def this_or_last(match: re.Match[str], today: date) -> Days | None:
     if unit is None:
         return None
     if which == "past":
-        return _days(match, ago(today, 1, unit), today + timedelta(days=1), relative=True, open="recent")
-    return _days(match, *unit_around(today, unit, 0 if which.startswith(_THIS) else -1), relative=True)
+        return days_of(match, ago(today, 1, unit), today + timedelta(days=1), relative=True, open="recent")
+    return days_of(match, *unit_around(today, unit, 0 if which.startswith(_THIS) else -1), relative=True)
 
 
 def unit_then_last(match: re.Match[str], today: date) -> Days | None:
     """French and Spanish: "la semaine derniere", "el mes pasado"."""
     unit = calendar_words().unit_of.get(match["unit"])
-    return None if unit is None else _days(match, *unit_around(today, unit, -1), relative=True)
+    return None if unit is None else days_of(match, *unit_around(today, unit, -1), relative=True)
 
 
 def named_last(match: re.Match[str], today: date) -> Days:
@@ -202,15 +216,15 @@ def named_last(match: re.Match[str], today: date) -> Days:
         weekday = known.weekday_of[name]
         monday = unit_around(today, "week")[0]
         day = monday + timedelta(days=weekday) if this else weekday_before(today, weekday)
-        return _one_day(match, day, relative=True)
+        return one_day(match, day, relative=True)
     month, length = (known.month_of[name], 1) if name in known.month_of else (known.season_of[name], 3)
     first = date(today.year, month, 1)
     if not this and months_on(first, length) > today:
         first = first.replace(year=today.year - 1)
-    return _days(match, first, months_on(first, length), relative=True)
+    return days_of(match, first, months_on(first, length), relative=True)
 
 
 def weekday(match: re.Match[str], today: date) -> Days:
     """On Friday."""
     day = weekday_before(today, calendar_words().weekday_of[match["name"]])
-    return _one_day(match, day, relative=True)
+    return one_day(match, day, relative=True)

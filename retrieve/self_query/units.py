@@ -11,6 +11,8 @@ from retrieve.self_query.text import fold
 
 _NOT_WITH_MONEY = ("m", "min")
 """Words in the names of fields of money that are no units: ``price_min``."""
+LETTERS = 2
+"""Scales of so many letters may be something else in the name of a field that is not of money."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ def _scaled_money(word: str) -> Unit | None:
 def _scale(words: Sequence[str]) -> float:
     scales = amount_words().field_scale_of
     return next((scales[word] for word in words if word in scales), 1.0)
+
+
+def scale_of_name(words: Sequence[str]) -> float:
+    """The power of ten that a field's name spells out: 1,000 for ``listeners_thousand``."""
+    return _scale([word for word in words if len(word) > LETTERS])
 
 
 def dimension_words(words: Sequence[str]) -> str | None:
