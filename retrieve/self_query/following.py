@@ -12,8 +12,9 @@ from retrieve.self_query.text import same_root
 REACH = 4
 """Words after a mention in which its field may be named."""
 REACH_DOCUMENTS = 3
-_COPULAS = frozenset(["was", "is", "were", "are", "as", "the", "a", "an", "being"])
+_COPULAS = frozenset(["was", "is", "were", "are", "as", "in", "the", "a", "an", "being"])
 _DOES = frozenset(["does", "do", "did", "has", "have"])
+_HAS = frozenset(["hat", "haben", "hatte"])
 _ANYTHING = frozenset(["anything", "something", "any"])
 _SAYING = frozenset(["say", "write", "report"])
 
@@ -73,7 +74,11 @@ def made(question: Question, mention: Mention) -> float:
         return weights.MADE  # "whatever Osei owns"
     if role == "agent" and _has_anything(question, mention):
         return weights.MADE
-    groups = _verbs_after(question, mention, verb) or _verbs_before(question, mention)
+    groups = (
+        _verbs_after(question, mention, verb)
+        or _verbs_before(question, mention)
+        or _verb_at_end(question, mention)
+    )
     if not groups:
         return 0.0
     if role == "agent":
@@ -101,3 +106,10 @@ def _verbs_before(question: Question, mention: Mention) -> frozenset[str]:
     if earlier in field_words().documents:
         return frozenset()
     return field_words().groups_of(earlier) & {"write", "say"}
+
+
+def _verb_at_end(question: Question, mention: Mention) -> frozenset[str]:
+    """ "Was hat Brandt zu den Pumpen geschrieben?"."""
+    if question.norm(mention.first - 1) not in _HAS:
+        return frozenset()
+    return field_words().groups_of(question.words[-1].norm) & {"write", "say", "report"}

@@ -22,6 +22,8 @@ Hit = tuple[Field, str]
 Hits = tuple[tuple[Field, tuple[str, ...]], ...]
 """Fields with the values that are meant, sorted."""
 
+SHORT = 2
+"""Letters of a word whose plural has no stem of its own."""
 FREQUENT = 16_000
 """Words of the language that are more frequent than this are no part of a name unless they look like one."""
 
@@ -102,6 +104,8 @@ class ValueIndex:
             return
         hit = (field, value)  # one object for all the words that mean it
         self._whole.add(key, hit)
+        if len(key) > 1 and len(key[-1]) == SHORT:
+            self._whole.add((*key[:-1], key[-1] + "s"), hit)  # "phone-ins": too short for a stem
         bare = tuple(word for word in key if word not in plain_words().small)
         named = bare[:-1] if bare and bare[-1] in plain_words().company_forms else bare
         for shorter in {bare, named} - {key}:

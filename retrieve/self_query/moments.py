@@ -54,6 +54,8 @@ NEAR, NEAR_AFTER = 6, 3
 """Words before and after a date in which a verb may tell its field."""
 SLACK = 5
 """Years before the first date that was seen in which dates are still believed to tell of documents."""
+LONG_BEFORE = 25
+"""As many years before it, not even a verb makes a date one of documents: "who came here in 1945"."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,8 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
         return True
     if span.bare_year and _names_something(question, span, field):
         return True
+    if _is_implausible(span, field, LONG_BEFORE) and span.point:
+        return True
     if told:
         return False
     if _is_implausible(span, field) or ending_at(_CLAUSE, question.folded, span.atom_start):
@@ -228,14 +232,14 @@ def _reaches(field: Field, span: DateSpan) -> bool:
     return bool(field.span and span.first and field.span[1] >= span.first)
 
 
-def _is_implausible(span: DateSpan, field: Field) -> bool:
-    """Whether no document can be of that time."""
+def _is_implausible(span: DateSpan, field: Field, slack: int = SLACK) -> bool:
+    """Whether no document can be of that time; ``slack``: years before the first date that was seen."""
     if field.is_year:
         first, last = span.years
         return bool(field.numbers) and not any(
             (first is None or year >= first) and (last is None or year <= last) for year in field.numbers
         )
-    return bool(field.span and span.stop and span.stop.year < field.span[0].year - SLACK)
+    return bool(field.span and span.stop and span.stop.year < field.span[0].year - slack)
 
 
 def _documents_before(question: Question, span: DateSpan) -> bool:

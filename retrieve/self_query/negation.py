@@ -13,13 +13,17 @@ REACH = 6
 _BREAK = re.compile(r"[.;?!]|,\s|\s-\s|:")
 _AFTER = re.compile(r"\s{1,9}(?:did|does|do|is|was|are|were|has|have|had)(?:\s{1,9}not|n't)(?![^\W_])")
 _EXCLUDED = re.compile(r"\s{1,9}(?:is |are )?(?:excluded|excepted|aside)(?![^\W_])")
+_LEFT = re.compile(r"(?<![^\W_])(?:leave|leaving|keep|keeping)\s+(?:the\s+)?$")
+_OUT = re.compile(r"\s{1,9}(?:out|aside|away)(?![^\W_])")
 _RELATIVE = re.compile(r"(?<![^\W_])(?:that|which|where|whose|who)\s+(?:[^\W_]+\s+){0,2}$")
 
 
 def is_negated_after(question: Question, first: int, last: int) -> bool:
-    """ "games that Acme did not play in", "corrosion excluded"."""
+    """ "games that Acme did not play in", "corrosion excluded", "leave Acme out of it"."""
     end = question.words[last].end
     if _EXCLUDED.match(question.folded, end):
+        return True
+    if _OUT.match(question.folded, end) and question.before(first, _LEFT):
         return True
     after = _AFTER.match(question.folded, end)
     return bool(after and question.before(first, _RELATIVE))
@@ -48,8 +52,8 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
 
 
 def _is_but(question: Question, at: int, field: Field) -> bool:
-    """ "any show but ...": a weak word that negates where it stands."""
-    if question.norm(at) != "but":
+    """ "any show but ...", "every saleroom bar ...": a weak word that negates where it stands."""
+    if question.norm(at) not in ("but", "bar"):
         return False
     earlier = {question.norm(i) for i in range(max(0, at - 3), at)}
     return field.named_by(question.norm(at - 1)) == 1 or bool(earlier & {"any", "every", "all", "no"})

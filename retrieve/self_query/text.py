@@ -103,7 +103,7 @@ def stems(text: str) -> tuple[str, ...]:
     return tuple(found[1:] if len(found) > 1 and found[0] in plain_words().articles else found)
 
 
-_ENDINGS = ("ation", "ment", "ing", "ers", "ors", "er", "or", "ed", "ee", "es", "e", "s")
+_ENDINGS = ("ation", "ment", "ing", "ers", "ors", "er", "or", "ed", "ee", "al", "es", "e", "s")
 
 
 @lru_cache(maxsize=16384)
