@@ -10,7 +10,7 @@ from retrieve.filter_values import INTEGER_LIMIT
 from retrieve.filters import MatchValue, Range
 from retrieve.self_query.catalog import Field
 from retrieve.self_query.lexicon import amount_words, field_words
-from retrieve.self_query.numbers import NumberSpan
+from retrieve.self_query.numbers import NumberSpan, in_metres
 from retrieve.self_query.plan import Finding, either_of
 from retrieve.self_query.question import Question
 from retrieve.self_query.text import same_root
@@ -53,6 +53,7 @@ def number_findings(
     for group in _lists(question, spans):
         score, field = _best(question, group, fields)
         if field is not None and score >= ENOUGH:
+            group = [_meant(span, field) for span in group]
             unit = next((span.unit for span in group if span.unit), None)
             sure = min(1.0, score / 2)
             made = [_finding(question, replace(span, unit=unit), field, sure) for span in group]
@@ -69,12 +70,16 @@ def _best(
     for field in fields:
         if field.is_year and group[0].unit:
             continue
-        here = max(_fit(question, span, field) for span in group)
+        here = max(_fit(question, _meant(span, field), field) for span in group)
         if best is None or here > score:
             score, best = here, field
     if score < ENOUGH and (money := _field_of_money(group[0], fields)):
         return ENOUGH, money
     return score, best
+
+
+def _meant(span: NumberSpan, field: Field) -> NumberSpan:
+    return in_metres(span) if span.metres and field.dimension == "length" else span
 
 
 def _field_of_money(span: NumberSpan, fields: Sequence[Field]) -> Field | None:
@@ -154,10 +159,10 @@ def _named_after(question: Question, span: NumberSpan, field: Field) -> float:
     best, steps = 0.0, 0
     first, last = question.first_from(span.number_start), question.first_past(span.word_end + CLOSE_AFTER)
     for word in question.words[first:last]:
-        inside = word.start < span.end and word.norm != span.unit_word
+        inside = word.start < (span.amount_end or span.end) and word.norm != span.unit_word
         if inside or word.norm in amount_words().passed or word.norm in _MORE_OR_LESS:
             continue
-        if any(mark in question.folded[span.end : word.start] for mark in ",;:.!?()"):
+        if any(mark in question.folded[span.amount_end or span.end : word.start] for mark in ",;:.!?()"):
             break
         steps += 1
         if steps > REACH_AFTER:

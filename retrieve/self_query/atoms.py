@@ -161,7 +161,8 @@ def _occasions() -> Iterator[tuple[str, Reading]]:
     month = rf"(?P<month>{any_of(known.month_of)}){_RIGHT}\.?"
     unit = rf"(?P<unit>{any_of(known.unit_of)}){_RIGHT}"
     name = rf"(?P<name>{any_of(known.weekday_of)}){_RIGHT}"
-    holidays = "|".join(sorted(known.holidays.values(), key=len, reverse=True))
+    said = (name for names in known.holidays.values() for name in names.split("|"))
+    holidays = "|".join(sorted(said, key=len, reverse=True))
     yield rf"{_LEFT}(?P<holiday>{holidays}){_RIGHT}(?:\s+in(?=\s+\d))?{opt_year}", occasions.holiday
     yield rf"{_LEFT}(?:the\s+)?turn of the year{_RIGHT}", occasions.turn_of_the_year
     which = r"(?P<which>this|last|the (?:last|past)|next|dieses|letzten|vergangenen)"

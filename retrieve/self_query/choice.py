@@ -112,7 +112,13 @@ class _Choice:
         verb = here.length == 1 and here.first in readings.verbs
         if verb and item.score < ENOUGH + weights.OVER_VERB:
             return False
-        return item.score >= ENOUGH + weights.OVER_DATE or not any(place in self._dated for place in places)
+        dated = [place for place in places if place in self._dated]
+        return not dated or item.score >= ENOUGH + weights.OVER_DATE or self._is_whole_name(here, dated)
+
+    def _is_whole_name(self, mention: Mention, dated: Sequence[int]) -> bool:
+        """ "June Atwood" is no month."""
+        beyond = (mention.first - 1, mention.last + 1)
+        return mention.how == "exact" and len(dated) < mention.length and self._dated.isdisjoint(beyond)
 
     def _names_another(self, mention: Mention) -> bool:
         """ "the Thesis project" names no folder of projects: the word says which field Thesis is of."""

@@ -46,7 +46,9 @@ _TO = re.compile(
 )
 _DASH = re.compile(rf"\s*(?:(?:-|to|through|thru|bis)\s*|up to and including\s+{_ARTICLE})")
 _END = re.compile(r"(?<![^\W_])end of(?![^\W_])")
-_ONWARDS = re.compile(r"\s*(?:on(?=\s*(?:$|[,.;:?!]))|onwards?(?![^\W_])|forward(?![^\W_]))")
+_ONWARDS = re.compile(
+    r"\s*(?:on(?=\s*(?:$|[,.;:?!]|(?:that|which|where|who|with|and|but)\b))|onwards?(?![^\W_])|forward(?![^\W_]))"
+)
 
 
 @dataclass(frozen=True)

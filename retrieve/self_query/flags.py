@@ -19,6 +19,10 @@ _ASSIGNED = re.compile(
     r"not (?:(?:yet )?(?:assigned|given|allocated|linked) to (?:a|an|any)|(?:about|for|on) any) "
 )
 _HAVING = re.compile(r"(?:don|doesn|didn)'?t (?:yet )?(?:have|belong to)(?![^\W_])")
+_TO_COME = re.compile(
+    r"(?<![^\W_])(?:(?:yet|still|waiting|left|due|have|has) to be|awaiting|never(?: been)?|not yet(?: been)?)"
+    r"\s+(?P<verb>[^\W\d_]+)"
+)
 _DO = frozenset(["don", "doesn", "didn"])
 SURE = 0.8
 APART = 4
@@ -121,7 +125,7 @@ def empty_findings(question: Question, fields: Sequence[Field], taken: set[int])
     for field in fields:
         if field.type == "bool":
             continue
-        place = _missing(question, field, taken, lacking)
+        place = _missing(question, field, taken, lacking) or _not_yet(question, field, taken)
         if place is not None:
             first, last = place
             span = (question.words[first].start, question.words[last].end)
@@ -162,6 +166,18 @@ def _missing(
         named = last < len(question.words) and last not in taken and _names(question.norm(last), field)
         if named and not (last + 1 in taken and question.is_joined(last, last + 1)):
             return position, last
+    return None
+
+
+def _not_yet(question: Question, field: Field, taken: set[int]) -> tuple[int, int] | None:
+    """ "Yet to be closed", "never repeated": first and last word."""
+    if field.type != "datetime":
+        return None
+    for match in _TO_COME.finditer(question.folded):
+        first, last = question.first_from(match.start()), question.first_from(match.start("verb"))
+        verb = match["verb"]
+        if taken.isdisjoint(range(first, last + 1)) and any(same_root(verb, own) for own in field.telling):
+            return first, last
     return None
 
 

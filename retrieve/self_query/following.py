@@ -41,6 +41,8 @@ def documents_after(question: Question, mention: Mention, kinds: frozenset[int])
         kinds: places of words that name kinds of documents in this collection ("desserts").
     """
     owning, role = is_owning(question, mention), mention.field.role
+    if _is_kind(question, mention):
+        return weights.DOCUMENTS_AFTER
     for distance in range(REACH_DOCUMENTS):
         position = mention.last + 1 + distance
         word = question.norm(position)
@@ -54,6 +56,23 @@ def documents_after(question: Question, mention: Mention, kinds: frozenset[int])
         if word in plain_words().passed or word in plain_words().auxiliaries:
             break
     return weights.OWNS_ELSE if owning and role in ("agent", "source") else 0.0
+
+
+def _is_kind(question: Question, mention: Mention) -> bool:
+    """ "Concerts from the mobile van", "bulletins aired last week": the kind of documents in the plural."""
+    if mention.how != "exact" or not mention.field.kinds & field_words().kinds_of_documents:
+        return False
+    last = question.words[mention.last]
+    if last.norm == last.stem or question.asks:
+        return False
+    following = question.norm(mention.last + 1)
+    joined = question.is_joined(mention.last, mention.last + 1)
+    known = plain_words()
+    return (
+        not joined
+        or following in known.passed | known.connectors | known.comparing
+        or bool(field_words().groups_of(following) or following.endswith("ed"))
+    )
 
 
 def is_owning(question: Question, mention: Mention) -> bool:

@@ -53,6 +53,7 @@ class FieldWords(_Table):
     year_told: Words
     reported: Words
     entities: Words
+    kinds_of_documents: Words
     qualities: Words
     places: Words
     languages: Words

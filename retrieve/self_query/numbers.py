@@ -97,11 +97,22 @@ class NumberSpan:
     """The words of comparison before the number."""
     word_end: int = 0
     """Where the word after the number ends."""
+    amount_end: int = 0
+    """Where the amount ends, if words of comparison stand behind it."""
+    metres: bool = False
+    """Its scale is an "m": millions, or metres where the field is a length."""
 
     @property
     def value(self) -> float | None:
         """The number, where equality is meant."""
         return self.low if self.low == self.high and not (self.low_open or self.high_open) else None
+
+
+def in_metres(span: NumberSpan) -> NumberSpan:
+    """ "1200 m", read as millions, as the metres that they are."""
+    scale = amount_words().scale_of["m"]
+    low, high = (None if value is None else value / scale for value in (span.low, span.high))
+    return replace(span, low=low, high=high, unit=unit_of_word("metres"), metres=False)
 
 
 def read_numbers(folded: str) -> list[NumberSpan]:
@@ -147,6 +158,7 @@ def _bare(match: re.Match[str]) -> NumberSpan | None:
         unit_word=word,
         number_start=match.start(),
         word_end=word_end,
+        metres=unit is None and match["scale"] == "m",
     )
 
 
@@ -240,7 +252,8 @@ def _compared(folded: str, span: NumberSpan) -> NumberSpan:
         for end in (span.end, span.word_end):
             if match := pattern.match(folded, end):
                 bounded, cue = _bounded(span, comparison), match[0].strip()
-                return replace(bounded, end=match.end(), word_end=max(match.end(), span.word_end), cue=cue)
+                last = max(match.end(), span.word_end)
+                return replace(bounded, end=match.end(), word_end=last, amount_end=end, cue=cue)
     return span
 
 
