@@ -53,10 +53,10 @@ def number_findings(
     for group in _lists(question, spans):
         score, field = _best(question, group, fields)
         if field is not None and score >= ENOUGH:
-            group = [_meant(span, field) for span in group]
-            unit = next((span.unit for span in group if span.unit), None)
+            meant = [_meant(span, field) for span in group]
+            unit = next((span.unit for span in meant if span.unit), None)
             sure = min(1.0, score / 2)
-            made = [_finding(question, replace(span, unit=unit), field, sure) for span in group]
+            made = [_finding(question, replace(span, unit=unit), field, sure) for span in meant]
             read = [finding for finding in made if finding is not None]
             found += [either_of(read)] if read else []
     return found

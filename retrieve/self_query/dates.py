@@ -41,7 +41,8 @@ _BETWEEN = re.compile(rf"(?<![^\W_])(?:between|zwischen|entre)\s+{_ARTICLE}$")
 _FROM = re.compile(rf"(?<![^\W_])(?:from|von|vom|de|du|desde|since)\s+{_ARTICLE}$")
 _AND = re.compile(rf"\s*(?:and|und|et|y|&|-|to)\s+{_ARTICLE}")
 _TO = re.compile(
-    r"\s*,?\s*(?:to|until|till|through|thru|up to(?: and including)?|bis(?: zum| einschliesslich)?|a|au|jusqu'(?:en|au|a)|hasta|al|-)\s*"
+    r"\s*,?\s*(?:to|until|till|through|thru|up to(?: and including)?|bis(?: zum| einschliesslich)?"
+    r"|a|au|jusqu'(?:en|au|a)|hasta|al|-)\s*"
     rf"{_ARTICLE}"
 )
 _DASH = re.compile(rf"\s*(?:(?:-|to|through|thru|bis)\s*|up to and including\s+{_ARTICLE})")

@@ -7,7 +7,7 @@ from retrieve.self_query.leading import fits
 from retrieve.self_query.lexicon import field_words, plain_words
 from retrieve.self_query.mentions import Mention
 from retrieve.self_query.question import Question
-from retrieve.self_query.text import same_root
+from retrieve.self_query.text import fold, same_root
 
 REACH = 4
 """Words after a mention in which its field may be named."""
@@ -62,8 +62,8 @@ def _is_kind(question: Question, mention: Mention) -> bool:
     """ "Concerts from the mobile van", "bulletins aired last week": the kind of documents in the plural."""
     if mention.how != "exact" or not mention.field.kinds & field_words().kinds_of_documents:
         return False
-    last = question.words[mention.last]
-    if last.norm == last.stem or question.asks:
+    last = question.words[mention.last].norm
+    if not last.endswith("s") or question.asks or any(fold(v).endswith(last) for v in mention.values):
         return False
     following = question.norm(mention.last + 1)
     joined = question.is_joined(mention.last, mention.last + 1)

@@ -65,6 +65,8 @@ def _around(question: Question, mention: Mention, kinds: frozenset[int]) -> floa
     if is_negated_after(question, mention.first, mention.last):
         told = max(told, weights.NEGATED_AFTER)
     alone = _alone(question, mention)
+    if named:
+        alone = max(alone, 0.0)  # "Osei was the editor"
     total = named + told + alone
     if max(named, told) < weights.LITTLE_TOLD and alone < weights.LITTLE_ALONE:
         total += _against(question, mention)

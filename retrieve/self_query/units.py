@@ -75,6 +75,8 @@ def unit_of_field(words: Sequence[str]) -> Unit | None:
             return Unit("money", _scale(words), unit.currency)
         if not (money and word in _NOT_WITH_MONEY):
             return unit
+    if words[-1:] == ["m"] and dimension_words(words) == "length":
+        return Unit("length", 1.0)  # ``ascent_m``; of other fields an m may be millions
     return Unit("money", _scale(words)) if money else None
 
 
