@@ -156,12 +156,12 @@ def _verb_before(question: Question, mention: Mention) -> bool | None:
 
 def fits(groups: frozenset[str], field: Field) -> bool:
     """Whether verbs of these groups tell of the field; what anybody may do tells of any person."""
-    wanted, specific = _verbs_of(field), field_words().specific_verbs
+    wanted, specific = verbs_of(field), field_words().specific_verbs
     anybody = not (wanted and wanted <= specific) and bool(groups - specific)
     return anybody or bool(groups & wanted)
 
 
-def _verbs_of(field: Field) -> frozenset[str]:
+def verbs_of(field: Field) -> frozenset[str]:
     """The groups of verbs that a field's name belongs to; authors may do whatever makes a document."""
     words = field.kinds
     found = frozenset(group for group, names in field_words().field_verbs.items() if names & words)

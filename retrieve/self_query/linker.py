@@ -19,13 +19,14 @@ from retrieve.self_query.catalog import Catalog, Field
 from retrieve.self_query.choice import Readings, choose
 from retrieve.self_query.dates import DateSpan, read_dates
 from retrieve.self_query.flags import bool_findings, empty_findings
-from retrieve.self_query.mentions import ValueIndex
+from retrieve.self_query.mentions import Mention, ValueIndex
 from retrieve.self_query.moments import date_findings, verbs_of_dates
 from retrieve.self_query.numbers import NumberSpan, bare_numbers, compared
 from retrieve.self_query.orders import sort_of
 from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.question import Question
 from retrieve.self_query.remainder import remainder
+from retrieve.self_query.roles import role_findings
 from retrieve.self_query.text import clean
 from retrieve.self_query.values import value_findings
 
@@ -60,10 +61,12 @@ class Linker:
         numbers = bare_numbers(question.folded)
         spans = compared(question.folded, numbers)
         mentions = self._index.find(question.words)
+        roles = role_findings(question, mentions)
+        mentions = [mention for mention in mentions if not _is_taken(question, mention, roles)]
         chosen = choose(question, mentions, self._readings(question, dates, spans))
         taken = {i for item in chosen for i in range(item.mention.first, item.mention.last + 1)}
         dates = self._dates(question, dates, spans, taken)
-        found = value_findings(question, chosen)
+        found = roles + value_findings(question, chosen)
         found += date_findings(question, dates, self._catalog, today)
         read = {at for span in dates for at in question.within(span.start, span.end)} | taken
         numbers = [n for n in numbers if read.isdisjoint(question.within(n.number_start, n.end))]
@@ -99,6 +102,11 @@ class Linker:
             if not (span.bare_year and _fit_others(question, here, self._amounts)):
                 found.append(span)
         return found
+
+
+def _is_taken(question: Question, mention: Mention, findings: Sequence[Finding]) -> bool:
+    start, end = question.words[mention.first].start, question.words[mention.last].end
+    return any(start < last and first < end for finding in findings for first, last in finding.spans)
 
 
 def _fit_others(question: Question, numbers: Iterable[NumberSpan], fields: Sequence[Field]) -> bool:
