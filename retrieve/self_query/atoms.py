@@ -173,7 +173,7 @@ def _occasions() -> Iterator[tuple[str, Reading]]:
     yield rf"{_LEFT}(?:the\s+)?{name}\s+(?:just\s+)?(?:gone|past){_RIGHT}", occasions.weekday_gone
     weekends = rf"(?:{any_of(known.weekends)}){_RIGHT}"
     yield rf"{_LEFT}(?:the\s+)?{_LAST}\s+{weekends}", occasions.weekend
-    ordinal = rf"(?P<ordinal>last|{any_of(known.ordinal_of)})\s+{weekends}\s+(?:of|in)"
+    ordinal = rf"(?:the\s+)?(?P<ordinal>last|{any_of(known.ordinal_of)})\s+{weekends}\s+(?:of|in)"
     yield rf"{_LEFT}{ordinal}\s+{which}\s+month{_RIGHT}", occasions.weekend_of_month
     yield rf"{_LEFT}{ordinal}\s+{month}{opt_year}", occasions.weekend_of_month
     week = r"(?P<week>5[0-3]|[1-4]\d|0?[1-9])"
@@ -181,10 +181,10 @@ def _occasions() -> Iterator[tuple[str, Reading]]:
     yield rf"{_LEFT}{named}\s*/?{opt_year}", occasions.week_by_number
     yield rf"{_LEFT}week\s+{week}\s+(?:of|in)\s+{_YEAR}", occasions.week_by_number
     yield rf"{_LEFT}(?P<year>20\d\d)-?w{week}{_RIGHT}", occasions.week_by_number
-    decades = rf"(?P<decade>{any_of(known.decade_of)}){_RIGHT}(?:\s+jahren?)?"
+    decades = rf"(?P<decade>{any_of(known.decade_of)}){_RIGHT}(?!\s+of\b)(?:\s+jahren?)?"
     yield rf"{_LEFT}(?:in\s+|from\s+|since\s+)?(?:the|den|die|der)\s+{decades}", occasions.named_decade
     yield (
-        rf"{_LEFT}twenty[\s-](?P<words>{any_of(_spaced(known.years_in_words))}){_RIGHT}",
+        rf"{_LEFT}twenty[\s-](?P<words>{any_of(_spaced(known.years_in_words))})(?!-?[^\W_])",
         occasions.year_in_words,
     )
 

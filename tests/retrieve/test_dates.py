@@ -55,8 +55,35 @@ POINTS = [
     ("FY24", "2024-01-01", "2025-01-01"),
     ("the 1990s", "1990-01-01", "2000-01-01"),
     ("in the 80s", "1980-01-01", "1990-01-01"),
+    ("aired in the nineties", "1990-01-01", "2000-01-01"),
+    ("in den achtziger Jahren", "1980-01-01", "1990-01-01"),
+    ("meetings of twenty twenty-four", "2024-01-01", "2025-01-01"),
+    ("Boxing Day 2024", "2024-12-26", "2024-12-27"),
+    ("on New Year's Eve 2025", "2025-12-31", "2026-01-01"),
+    ("on New Year’s Day", "2026-01-01", "2026-01-02"),
+    ("Heiligabend 2023", "2023-12-24", "2023-12-25"),
+    ("KW 10 2026", "2026-03-02", "2026-03-09"),
+    ("week 1 of 2025", "2024-12-30", "2025-01-06"),
+    ("2026-W10", "2026-03-02", "2026-03-09"),
+    ("the first weekend of March 2025", "2025-03-01", "2025-03-03"),
+    ("the last weekend of August 2024", "2024-08-31", "2024-09-02"),
 ]
 RELATIVE = [
+    ("a week ago today", "2026-05-07", "2026-05-08"),
+    ("the week before last", "2026-04-27", "2026-05-04"),
+    ("vorletzte Woche", "2026-04-27", "2026-05-04"),
+    ("the month before last", "2026-03-01", "2026-04-01"),
+    ("next month", "2026-06-01", "2026-07-01"),
+    ("in the coming week", "2026-05-18", "2026-05-25"),
+    ("the 3rd of this month", "2026-05-03", "2026-05-04"),
+    ("on the 30th of last month", "2026-04-30", "2026-05-01"),
+    ("last weekend", "2026-05-09", "2026-05-11"),
+    ("this weekend", "2026-05-16", "2026-05-18"),
+    ("the first weekend of this month", "2026-05-02", "2026-05-04"),
+    ("the Saturday just gone", "2026-05-09", "2026-05-10"),
+    ("in March this year", "2026-03-01", "2026-04-01"),
+    ("Valentine's Day last year", "2025-02-14", "2025-02-15"),
+    ("KW 10 dieses Jahres", "2026-03-02", "2026-03-09"),
     ("today", "2026-05-14", "2026-05-15"),
     ("yesterday", "2026-05-13", "2026-05-14"),
     ("3 days ago", "2026-05-11", "2026-05-12"),
@@ -100,6 +127,13 @@ RANGES = [
     ("November to February", "2025-11-01", "2026-03-01"),
     ("2019-2021", "2019-01-01", "2022-01-01"),
     ("from November 2023 to February", "2023-11-01", "2024-03-01"),
+    ("since the turn of the year", "2026-01-01", None),
+    ("since Christmas", "2025-12-25", None),
+    ("from 1 May 2025 up to and including 15 August 2025", "2025-05-01", "2025-08-16"),
+    ("from 1 October up to and including Christmas Eve 2025", "2025-10-01", "2025-12-25"),
+    ("from the 10th to the 20th of June 2025", "2025-06-10", "2025-06-21"),
+    ("2023 or further back", None, "2024-01-01"),
+    ("from May 2026 on", "2026-05-01", None),
 ]
 LANGUAGES = [
     ("am 6. November 2023", "2023-11-06", "2023-11-07"),
@@ -135,11 +169,17 @@ def test_an_expression_means_these_days(text: str, first: str | None, stop: str 
     [
         *("30.2.2024", "2023-02-29", "13/13/2024", "last 5000 years", "", " ", "century", "the 5th", "Q5"),
         *("we may come", "the march of time", "mar the surface", "fall apart", "sun and rain", "mon ami"),
+        *("noise from Christmas markets", "Boxing Day", "in his eighties", "week 60", "the 31st of this"),
+        *("on New Year's resolutions", "the forties of the river", "twenty twenty-first steps"),
         *("1500%", "$2024", "2024.5", "v2.2024", "year 0", "in 300", "in 12345"),
     ],
 )
 def test_what_is_no_date_means_none(text: str) -> None:
     assert read(text) == []
+
+
+def test_a_day_that_a_relative_month_lacks_leaves_the_month() -> None:
+    assert read("the 31st of last month") == read("last month")
 
 
 def test_of_a_day_that_does_not_exist_the_month_is_left() -> None:

@@ -157,6 +157,9 @@ def test_two_values_of_a_list_field_are_both_wanted(linker: Linker) -> None:
         ("articles by neither Tom Price nor Anna Kovács", [any_of("author", "Anna Kovács", "Tom Price")]),
         ("articles outside the science section", [value("section", "Science")]),
         ("articles from sources other than TechWire", [value("source", "TechWire")]),
+        ("articles from any source bar TechWire", [value("source", "TechWire")]),
+        ("articles on tides, but spare me TechWire", [value("source", "TechWire")]),
+        ("tides in estuaries; leave TechWire out of it", [value("source", "TechWire")]),
         ("Artikel nicht von Kovács", [value("author", "Anna Kovács")]),
         (
             "articles not from 2022",
@@ -194,6 +197,8 @@ def test_negations_exclude(linker: Linker, question: str, conditions: list[dict[
         ("articles without an author", {"is_empty": {"key": "author"}}),
         ("articles that don't have an author yet", {"is_empty": {"key": "author"}}),
         ("articles not about any topic", {"is_empty": {"key": "topics"}}),
+        ("articles still waiting to be updated", {"is_empty": {"key": "updated"}}),
+        ("articles that were never updated", {"is_empty": {"key": "updated"}}),
         ("articles with 90+ pages", between("pages", gte=90)),
     ],
 )
