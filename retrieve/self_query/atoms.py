@@ -105,7 +105,7 @@ def _numeric() -> Iterator[tuple[str, Reading]]:
     yield rf"(?<![^\W_]|[./-]){month}/(?P<y>[12]\d\d\d)(?![/\w])", readings.numbered_month
     yield rf"(?<![^\W_]|[.,#$€£/-]|'){_YEAR}(?!-\d{{1,2}}(?!\d)|/\d)", readings.whole_year
     yield rf"(?<=\d\d\d\d-){_YEAR}", readings.whole_year
-    yield rf"{_LEFT}(?P<decade>(?:1[0-9]|20)\d0|[1-9]0)'?s{_RIGHT}", readings.decade
+    yield rf"{_LEFT}(?P<decade>(?:1[0-9]|20)\d0|[1-9]0)(?:'?s|ern?(?:\s+jahren?)?){_RIGHT}", readings.decade
     yield rf"{_LEFT}q(?P<q>[1-4])(?:[\s/-]*(?:fy\s*)?(?:of\s+)?{_YEAR})?{_RIGHT}", readings.quarter
     yield rf"{_LEFT}(?:fy\s*)?(?P<year>[12]\d\d\d)[\s/-]*q(?P<q>[1-4]){_RIGHT}", readings.quarter
     yield rf"{_LEFT}(?P<q>[1-4])q(?:[\s/-]*{_YEAR})?{_RIGHT}", readings.quarter
@@ -118,13 +118,15 @@ def _named() -> Iterator[tuple[str, Reading]]:
     known = calendar_words()
     month = rf"(?P<month>{any_of(known.month_of)}){_RIGHT}\.?"
     opt_year = _opt_year()
-    days = rf"{_DAY}\s*(?:-|to|and|bis|through|until)\s*(?:the\s+)?{_DAY2}"
-    opening = r"(?:(?:on|between|from)\s+(?:the\s+)?)?"
+    days = rf"{_DAY}\s*(?:-|to|and|und|et|bis|through|until)\s*(?:(?:the|dem|den|le)\s+)?{_DAY2}"
+    opening = r"(?:(?:on|between|from|zwischen|vom|entre)\s+(?:(?:the|dem|den|le)\s+)?)?"
     yield rf"{_LEFT}{opening}{days}\s+(?:of\s+|de\s+)?{month}{opt_year}", readings.named_day
     days = rf"{_DAY}\s*(?:-|to|through)\s*{_DAY2}"
     yield rf"{_LEFT}(?:(?:between|from)\s+)?{month}\s+{days}{_RIGHT}{opt_year}", readings.named_day
     yield rf"{_LEFT}{_DAY}\s*(?:of\s+|de\s+)?{month}{opt_year}", readings.named_day
     yield rf"{_LEFT}{month}\s+(?:the\s+)?{_DAY}{_RIGHT}{opt_year}", readings.named_day
+    in_words = rf"(?P<day>{any_of(known.day_of)})\s+of\s+"
+    yield rf"{_LEFT}{in_words}{month}{opt_year}", readings.named_day
     yield rf"{_LEFT}{month}{opt_year}", readings.named_month
     yield rf"{_LEFT}(?P<year>[12]\d\d\d)\s+{month}", readings.named_month
     ordinal = rf"(?P<ordinal>{any_of(known.ordinal_of)})"
@@ -182,7 +184,14 @@ def _occasions() -> Iterator[tuple[str, Reading]]:
     yield rf"{_LEFT}week\s+{week}\s+(?:of|in)\s+{_YEAR}", occasions.week_by_number
     yield rf"{_LEFT}(?P<year>20\d\d)-?w{week}{_RIGHT}", occasions.week_by_number
     decades = rf"(?P<decade>{any_of(known.decade_of)}){_RIGHT}(?!\s+of\b)(?:\s+jahren?)?"
-    yield rf"{_LEFT}(?:in\s+|from\s+|since\s+)?(?:the|den|die|der)\s+{decades}", occasions.named_decade
+    century = r"(?:nineteen[\s-])?"
+    article = r"(?:in\s+|from\s+|since\s+)?(?:the|den|die|der)\s+"
+    yield rf"{_LEFT}{article}{century}{decades}", occasions.named_decade
+    yield rf"{_LEFT}(?:the\s+)?(?:past|last)\s+fortnight{_RIGHT}", occasions.fortnight
+    yield rf"{_LEFT}a\s+fortnight\s+ago{_RIGHT}", occasions.fortnight_ago
+    week = r"(?P<which>this|last)\s+week"
+    yield rf"{_LEFT}(?:the\s+)?{name}\s+of\s+{week}{_RIGHT}", occasions.weekday_of_week
+    yield rf"{_LEFT}(?:in|on|from|at|during)\s+{name}'s{_RIGHT}", occasions.weekday_gone
     yield (
         rf"{_LEFT}twenty[\s-](?P<words>{any_of(_spaced(known.years_in_words))})(?!-?[^\W_])",
         occasions.year_in_words,

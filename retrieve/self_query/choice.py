@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from retrieve.self_query import weights
 from retrieve.self_query.catalog import MAX_VALUE_WORDS
+from retrieve.self_query.lexicon import field_words
 from retrieve.self_query.lists import REACH, joined
 from retrieve.self_query.mentions import Mention
 from retrieve.self_query.question import Question
 from retrieve.self_query.support import PLACES, support
 from retrieve.self_query.weights import ENOUGH
 
-_RANKS = {"exact": 4, "alias": 3, "part": 2, "initials": 1}
+_RANKS = {"exact": 5, "alias": 4, "name": 3, "part": 2, "initials": 1}
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,9 @@ class _Choice:
 
     def _is_listed(self, item: Scored) -> bool:
         here = item.mention
+        capital = any(word.is_name for word in self._question.at(here.first, here.last))
+        if here.field.kinds & field_words().languages and item.score <= 0 and not capital:
+            return False  # "en", "es" and "no" are codes of languages, and words
         places = (*range(here.first - REACH - 1, here.first), *range(here.last + 1, here.last + REACH + 2))
         others = [self._owners[place] for place in places if place in self._owners]
         added = max((joined(self._question, here, other) for other in others), default=0.0)

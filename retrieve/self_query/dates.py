@@ -41,7 +41,7 @@ _BETWEEN = re.compile(rf"(?<![^\W_])(?:between|zwischen|entre)\s+{_ARTICLE}$")
 _FROM = re.compile(rf"(?<![^\W_])(?:from|von|vom|de|du|desde|since)\s+{_ARTICLE}$")
 _AND = re.compile(rf"\s*(?:and|und|et|y|&|-|to)\s+{_ARTICLE}")
 _TO = re.compile(
-    r"\s*,?\s*(?:to|until|till|through|thru|up to(?: and including)?|bis(?: zum| einschliesslich)?"
+    r"\s*,?\s*(?:to|until|till|through(?: to)?|thru|up to(?: and including)?|bis(?: zum| einschliesslich)?"
     r"|a|au|jusqu'(?:en|au|a)|hasta|al|-)\s*"
     rf"{_ARTICLE}"
 )

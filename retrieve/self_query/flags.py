@@ -23,6 +23,10 @@ _TO_COME = re.compile(
     r"(?<![^\W_])(?:(?:yet|still|waiting|left|due|have|has) to be|awaiting|never(?: been)?|not yet(?: been)?)"
     r"\s+(?P<verb>[^\W\d_]+)"
 )
+_BLANK = re.compile(
+    r"(?<![^\W_])(?P<name>[^\W\d_]+)"
+    r"(?:\s+(?:box|field|column|date|is|was|were|are|still|been|being|left)){1,4}\s+(?:blank|empty)(?![^\W_])"
+)
 _DO = frozenset(["don", "doesn", "didn"])
 SURE = 0.8
 APART = 4
@@ -170,13 +174,11 @@ def _missing(
 
 
 def _not_yet(question: Question, field: Field, taken: set[int]) -> tuple[int, int] | None:
-    """ "Yet to be closed", "never repeated": first and last word."""
-    if field.type != "datetime":
-        return None
-    for match in _TO_COME.finditer(question.folded):
-        first, last = question.first_from(match.start()), question.first_from(match.start("verb"))
-        verb = match["verb"]
-        if taken.isdisjoint(range(first, last + 1)) and any(same_root(verb, own) for own in field.telling):
+    """ "Yet to be closed", "never repeated", "the crew left blank": first and last word."""
+    to_come = _TO_COME.finditer(question.folded) if field.type == "datetime" else ()
+    for match in (*to_come, *_BLANK.finditer(question.folded)):
+        first, last = question.first_from(match.start()), question.first_past(match.end()) - 1
+        if taken.isdisjoint(range(first, last + 1)) and _names(match[1], field):
             return first, last
     return None
 

@@ -129,6 +129,7 @@ def _verbs_before(question: Question, mention: Mention) -> frozenset[str]:
 
 def _verb_at_end(question: Question, mention: Mention) -> frozenset[str]:
     """ "Was hat Brandt zu den Pumpen geschrieben?"."""
-    if question.norm(mention.first - 1) not in _HAS:
+    earlier = {question.norm(mention.first - steps) for steps in range(1, REACH)}
+    if not earlier & _HAS:
         return frozenset()
     return field_words().groups_of(question.words[-1].norm) & {"write", "say", "report"}

@@ -29,7 +29,8 @@ _CUES = {
     "about": re.compile(
         r"(?<![^\W_])(?:(with|without|using|containing|including|featuring|offering|has|have|having|needs?"
         r"|tagged|labell?ed|mit|ohne|avec|sans|con|sin)"
-        r"|(in|for|from|of|by|at|to|on|im|auf|fur|pour|para|de|en))\s*:?\s*(?:the |a |an |our |any )?$"
+        r"|(in|for|from|of|by|at|to|on|im|auf|aus|fur|pour|para|de|en))\s*:?\s*"
+        r"(?:the |a |an |our |any |der |dem |den |la |le |el )?$"
     ),
 }
 _TITLED = re.compile(

@@ -54,6 +54,7 @@ class FieldWords(_Table):
     reported: Words
     entities: Words
     kinds_of_documents: Words
+    countries: Words
     qualities: Words
     places: Words
     languages: Words
@@ -185,6 +186,7 @@ class CalendarWords(_Table):
     decades: Mapping[int, Listed]
     years_of_century: Mapping[int, Listed]
     years_near: Mapping[int, str]
+    days: Mapping[int, Listed]
     next: Listed
     last_but_one: Listed
     weekends: Listed
@@ -224,6 +226,11 @@ class CalendarWords(_Table):
     def ordinal_of(self) -> Mapping[str, int]:
         """Ordinal numbers in words."""
         return _inverted(self.ordinals)
+
+    @cached_property
+    def day_of(self) -> Mapping[str, int]:
+        """Days of a month in words."""
+        return _inverted(self.days)
 
     @cached_property
     def decade_of(self) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""Values of fields that a question mentions: exactly, by an alias, by a part, by initials, with a typo.
+"""Values of fields that a question mentions: exactly, by an alias or another name, by a part, with a typo.
 
 Says where a value is mentioned and how well it matches; whether the mention is a condition is decided
 elsewhere (`support`).
@@ -13,10 +13,11 @@ from typing import Literal
 
 from retrieve.self_query.catalog import MAX_VALUE_WORDS, Catalog, Field
 from retrieve.self_query.lexicon import common_words, plain_words
+from retrieve.self_query.names import other_names
 from retrieve.self_query.spelling import MIN_TYPO, Spelling
 from retrieve.self_query.text import Word, is_common, stem, stems
 
-How = Literal["exact", "alias", "part", "initials"]
+How = Literal["exact", "alias", "name", "part", "initials"]
 Key = tuple[str, ...]
 Hit = tuple[Field, str]
 Hits = tuple[tuple[Field, tuple[str, ...]], ...]
@@ -86,12 +87,16 @@ class ValueIndex:
         self._ranks = ranks
         self._whole = _Table()
         self._aliases = _Table()
+        self._names = _Table()
         self._parts = _Table()
         self._initials = _Table()
         for field in catalog.of_type("keyword"):
             silent = plain_words().small | plain_words().company_forms | set(map(stem, field.words))
             for value in field.values:
                 self._add(field, value, silent)
+                for name in other_names(field, value):
+                    if key := stems(name):
+                        self._names.add(key, (field, value))
             for alias, value in field.value_aliases:
                 if key := stems(alias):
                     self._aliases.add(key, (field, value))
@@ -143,13 +148,17 @@ class ValueIndex:
 
     def _as_written(self, here: Sequence[Word], key: Key, first: int, last: int) -> list[Mention]:
         whole, aliases, parts = self._whole.get(key), self._aliases.get(key), self._parts.get(key)
-        if not (whole or aliases or parts):
+        names = self._names.get(key)
+        if not (whole or aliases or parts or names):
             joined = self._whole.get(("".join(key),)) if first < last else ()
             return _mentions(first, last, joined, "exact", common=False)  # "lena weber" is lenaweber
         common = is_common(here)
         plain = len(here) == 1 and not here[0].is_name and self._ranks.get(here[0].norm, FREQUENT) < FREQUENT
         found = _mentions(first, last, whole, "exact", common)
         found += _mentions(first, last, aliases, "alias", common)
+        known = {mention.field for mention in found}
+        foreign = tuple(hit for hit in names if hit[0] not in known)
+        found += _mentions(first, last, foreign, "name", common=False)
         known = {mention.field for mention in found}
         others = tuple(hit for hit in parts if hit[0] not in known)
         return found + _mentions(first, last, others, "part", common or plain)

@@ -19,7 +19,7 @@ from retrieve.self_query.units import Unit, unit_of_word
 _DIGITS = r"\d+(?:[,.' ]\d{3})*(?:[.,]\d+)?"
 _NOUN = r"(?:(?:'s?|\s+of(?:\s+the)?)?\s+[^\W\d_]+)?"
 """What may stand between an amount and the words that close it: "half an hour's downtime at most"."""
-_MOST, _LEAST = (rf"at (?:the )?(?:very )?{word}" for word in ("most", "least"))
+_MOST, _LEAST = (rf"at (?:the )?(?:very )?{word}" for word in ("(?:most|best)", "least"))
 _CLOSINGS = (
     (
         "gte",
@@ -55,7 +55,7 @@ def _number() -> re.Pattern[str]:
     known = amount_words()
     small = "|".join(sorted(known.number_of, key=len, reverse=True))
     scale = "|".join(sorted(known.scale_of, key=len, reverse=True))
-    quarter = r"(?P<quarter>a quarter of an?|quarter of an?|eine viertel)(?=\s)"
+    quarter = r"(?P<quarter>three quarters of an?|a quarter of an?|quarter of an?|eine viertel)(?=\s)"
     half = r"(?P<half>half an?|half|eine halbe|une demi-?|media)(?=\s)"
     word = rf"(?:an?\s+(?=dozen))?(?P<word>(?:{small})(?:-(?:{small}))?(?![^\W_]))"
     return re.compile(
@@ -181,7 +181,7 @@ def _unit_word(match: re.Match[str]) -> tuple[str, int, int]:
 
 def _value(match: re.Match[str]) -> float | None:
     if match["half"] or match["quarter"]:
-        return 0.5 if match["half"] else 0.25
+        return 0.5 if match["half"] else 0.75 if match["quarter"].startswith("three") else 0.25
     value = _in_words(match["word"]) if match["word"] else _parse(match["digits"])
     return value + 0.5 if value is not None and (match["and_half"] or match["half_more"]) else value
 

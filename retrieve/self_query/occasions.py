@@ -62,9 +62,27 @@ def to_come(match: re.Match[str], today: date) -> Days | None:
 
 
 def weekday_gone(match: re.Match[str], today: date) -> Days:
-    """The Saturday just gone."""
+    """The Saturday just gone, in Saturday's trial."""
     day = weekday_before(today, calendar_words().weekday_of[match["name"]])
     return one_day(match, day, relative=True)
+
+
+def weekday_of_week(match: re.Match[str], today: date) -> Days:
+    """The Wednesday of last week."""
+    monday = unit_around(today, "week", -1 if match["which"] == "last" else 0)[0]
+    day = monday + timedelta(days=calendar_words().weekday_of[match["name"]])
+    return one_day(match, day, relative=True)
+
+
+def fortnight(match: re.Match[str], today: date) -> Days:
+    """The past fortnight."""
+    first = today - timedelta(weeks=2)
+    return days_of(match, first, today + timedelta(days=1), relative=True, open="recent")
+
+
+def fortnight_ago(match: re.Match[str], today: date) -> Days:
+    """A fortnight ago."""
+    return one_day(match, today - timedelta(weeks=2), relative=True)
 
 
 def weekend(match: re.Match[str], today: date) -> Days:

@@ -78,7 +78,9 @@ def numbered_month(match: re.Match[str], _: date) -> Days:
 
 def named_day(match: re.Match[str], today: date) -> Days:
     """6 November 2023, March 5, 3 to 9 May."""
-    month, day, year = calendar_words().month_of[match["month"]], int(match["day"]), year_of(match, today)
+    known, said = calendar_words(), match["day"]
+    month, year = known.month_of[match["month"]], year_of(match, today)
+    day = int(said) if said.isdigit() else known.day_of[said]
     last = int(match.groupdict().get("day2") or day)
     shown = year if year is not None else today.year
     first = date(shown, month, day)

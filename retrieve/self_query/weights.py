@@ -14,7 +14,9 @@ ENOUGH = 1.0
 """A mention with at least this much support is a condition."""
 
 # -- the match by itself (worth.py)
-MATCHED: Mapping[str, float] = MappingProxyType({"exact": 0.7, "alias": 0.7, "part": 0.5, "initials": 0.6})
+MATCHED: Mapping[str, float] = MappingProxyType(
+    {"exact": 0.7, "alias": 0.7, "name": 0.3, "part": 0.5, "initials": 0.6}
+)
 ROLE: Mapping[str, float] = MappingProxyType({"agent": -0.5, "source": -0.1, "title": -0.9, "about": 0.3})
 """What a field says of documents makes naming its values a condition, or not."""
 TYPO = -0.1
