@@ -79,6 +79,9 @@ def _best(
 
 
 def _meant(span: NumberSpan, field: Field) -> NumberSpan:
+    """What a number means if it is said of this field."""
+    if span.named is not None and any(same_root(span.named[0], own) for own in field.telling):
+        span = span.named[1]
     return in_metres(span) if span.metres and field.dimension == "length" else span
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from retrieve.filters import Condition, MatchValue, Range
 from retrieve.self_query.catalog import Catalog, Field
 from retrieve.self_query.dates import DateSpan
-from retrieve.self_query.lexicon import field_words, plain_words
+from retrieve.self_query.lexicon import calendar_words, field_words, plain_words
 from retrieve.self_query.negation import negator_before
 from retrieve.self_query.plan import Finding, either_of
 from retrieve.self_query.question import Question, ending_at
@@ -188,7 +188,7 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
     event = not span.relative and ending_at(_EVENT, question.folded, span.atom_start)
     if event and not _documents_before(question, span):
         return True
-    if span.bare_year and _names_something(question, span, field):
+    if (span.bare_year or _is_month(question, span)) and _names_something(question, span, field):
         return True
     if _is_implausible(span, field, LONG_BEFORE) and span.point:
         return True
@@ -208,8 +208,13 @@ def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, tod
     return not field.is_year or not (field.named_by(match["noun"]) or match["noun"] in field_words().reported)
 
 
+def _is_month(question: Question, span: DateSpan) -> bool:
+    """Whether it is the name of a month, and no more."""
+    return question.folded[span.atom_start : span.end].strip() in calendar_words().month_of
+
+
 def _names_something(question: Question, span: DateSpan, field: Field) -> bool:
-    """ "the 2008 crisis"."""
+    """ "the 2008 crisis", "the April frost"."""
     place = question.first_from(span.end)
     following = question.norm(place)
     if not following or question.folded[span.end : question.words[place].start].strip(" -"):

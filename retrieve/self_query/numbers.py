@@ -99,6 +99,8 @@ class NumberSpan:
     """Where the word after the number ends."""
     amount_end: int = 0
     """Where the amount ends, if words of comparison stand behind it."""
+    named: tuple[str, NumberSpan] | None = None
+    """A word between a comparison and the number ("above force 5"); what is meant if it names the field."""
     metres: bool = False
     """Its scale is an "m": millions, or metres where the field is a length."""
 
@@ -254,6 +256,21 @@ def _compared(folded: str, span: NumberSpan) -> NumberSpan:
                 bounded, cue = _bounded(span, comparison), match[0].strip()
                 last = max(match.end(), span.word_end)
                 return replace(bounded, end=match.end(), word_end=last, amount_end=end, cue=cue)
+    return _named(folded, span)
+
+
+_NAME = re.compile(r"(?<![^\W_])([^\W\d_]+)\s+$")
+
+
+def _named(folded: str, span: NumberSpan) -> NumberSpan:
+    """ "above force 5": a comparison only of a field that is called so."""
+    name = ending_at(_NAME, folded, span.number_start)
+    if name is None:
+        return span
+    for comparison, pattern in _openings():
+        if match := ending_at(pattern, folded, name.start()):
+            meant = replace(_bounded(span, comparison), start=match.start(), cue=match[0].strip())
+            return replace(span, named=(name[1], meant))
     return span
 
 
