@@ -130,7 +130,7 @@ def _fit(question: Question, span: NumberSpan, field: Field) -> float:
         if span.unit.dimension != field.dimension:
             return 0.0
         score += SAME_UNIT
-    named = max(_named_after(question, span, field), _named_before(question, span, field))
+    named = max(_named_after(question, span, field), _named_before(question, span, field), float(span.told))
     if span.value is not None and not named:
         return 0.0  # "3 months" alone may be said of anything
     score += named + (ONE_NAME if named == 1 and len(field.telling) == 1 else 0.0)

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from retrieve.self_query.catalog import Field
 from retrieve.self_query.lexicon import field_words
-from retrieve.self_query.text import fold
+from retrieve.self_query.text import fold, stems
 
 IN = ("en", "de", "fr", "es")
 """Languages of questions whose names of languages and countries are known."""
@@ -34,7 +34,12 @@ def other_names(field: Field, value: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1)
 def _language_names() -> Mapping[str, tuple[str, ...]]:
-    return _named("languages", inflected=True)
+    countries = {stems(name) for names in _country_names().values() for name in names}
+    named = _named("languages", inflected=True)
+    # "frances" is Spanish for French; cut to its stem it is a country.
+    return {
+        key: tuple(name for name in names if stems(name) not in countries) for key, names in named.items()
+    }
 
 
 @lru_cache(maxsize=1)

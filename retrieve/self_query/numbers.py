@@ -101,6 +101,8 @@ class NumberSpan:
     """Where the amount ends, if words of comparison stand behind it."""
     named: tuple[str, NumberSpan] | None = None
     """A word between a comparison and the number ("above force 5"); what is meant if it names the field."""
+    told: bool = False
+    """The field's name stands between its comparison and the number."""
     metres: bool = False
     """Its scale is an "m": millions, or metres where the field is a length."""
 
@@ -269,7 +271,7 @@ def _named(folded: str, span: NumberSpan) -> NumberSpan:
         return span
     for comparison, pattern in _openings():
         if match := ending_at(pattern, folded, name.start()):
-            meant = replace(_bounded(span, comparison), start=match.start(), cue=match[0].strip())
+            meant = replace(_bounded(span, comparison), start=match.start(), cue=match[0].strip(), told=True)
             return replace(span, named=(name[1], meant))
     return span
 

@@ -103,3 +103,8 @@ def test_a_plural_asks_for_a_kind_of_documents(question: str, kind: str) -> None
 )
 def test_names_of_fields_and_values_say_what_is_meant(question: str, condition: dict[str, Any]) -> None:
     assert said(question) == {"must": [condition]}
+
+
+def test_a_comparison_may_have_the_name_of_its_field_between() -> None:
+    assert said("above ascent 600, tankers") == {"must": [{"key": "ascent_m", "range": {"gt": 600}}]}
+    assert said("what changed under section 900") is None
