@@ -178,7 +178,8 @@ def _not_yet(question: Question, field: Field, taken: set[int]) -> tuple[int, in
     to_come = _TO_COME.finditer(question.folded) if field.type == "datetime" else ()
     for match in (*to_come, *_BLANK.finditer(question.folded)):
         first, last = question.first_from(match.start()), question.first_past(match.end()) - 1
-        if taken.isdisjoint(range(first, last + 1)) and _names(match[1], field):
+        other = field.type != "datetime" and " date " in match[0]  # "the review date is blank"
+        if taken.isdisjoint(range(first, last + 1)) and _names(match[1], field) and not other:
             return first, last
     return None
 
