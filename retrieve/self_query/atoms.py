@@ -65,7 +65,7 @@ _YEAR = rf"(?P<year>1[0-9]\d\d|20\d\d|21\d\d|'\d\d){_RIGHT}(?!\s*[%€$£]|[.,]\
 _DAY = r"(?P<day>3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th|er|\.)?"
 _DAY2 = _DAY.replace("day", "day2")
 _LAST = (
-    r"(?P<which>last|latest|previous|prior|preceding|this|current"
+    r"(?P<which>last|latest|previous|prior|preceding|this(?: very)?|current"
     r"|letzte[nrms]?|vergangene[nrms]?|diese[nrms]?|the past|past)"
 )
 _PAST = (
@@ -130,8 +130,8 @@ def _named() -> Iterator[tuple[str, Reading]]:
     yield rf"{_LEFT}{month}{opt_year}", readings.named_month
     yield rf"{_LEFT}(?P<year>[12]\d\d\d)\s+{month}", readings.named_month
     ordinal = rf"(?P<ordinal>{any_of(known.ordinal_of)})"
-    of_year = rf"(?:\s+(?:of|de|von|du|del)?\s*{_YEAR})?"
-    yield rf"{_LEFT}{ordinal}\s+(?:quarter|quartal|trimestre){_RIGHT}{of_year}", readings.quarter
+    quarter = r"(?:quarter|quartal|trimestre)"
+    yield rf"{_LEFT}{ordinal}\s+{quarter}{_RIGHT}{opt_year}", readings.quarter
     yield rf"{_LEFT}{ordinal}\s+half(?:\s+of)?(?:\s+{_YEAR})", readings.half
     season = rf"(?P<season>{any_of(known.season_of)})"
     yield rf"{_LEFT}{season}{_RIGHT}\s*(?:of\s+)?{_YEAR}", readings.season
@@ -188,9 +188,12 @@ def _occasions() -> Iterator[tuple[str, Reading]]:
     article = r"(?:in\s+|from\s+|since\s+)?(?:the|den|die|der)\s+"
     yield rf"{_LEFT}{article}{century}{decades}", occasions.named_decade
     yield rf"{_LEFT}(?:the\s+)?(?:past|last)\s+fortnight{_RIGHT}", occasions.fortnight
-    yield rf"{_LEFT}a\s+fortnight\s+ago{_RIGHT}", occasions.fortnight_ago
+    yield rf"{_LEFT}a\s+fortnight\s+ago(?:\s+today)?{_RIGHT}", occasions.fortnight_ago
     week = r"(?P<which>this|last)\s+week"
-    yield rf"{_LEFT}(?:the\s+)?{name}\s+of\s+{week}{_RIGHT}", occasions.weekday_of_week
+    yield rf"{_LEFT}(?:the\s+)?{name}\s+(?:of\s+)?{week}{_RIGHT}", occasions.weekday_of_week
+    yield rf"{_LEFT}{name}\s+(?:dernier|pasado|passe){_RIGHT}", occasions.weekday_gone
+    edge = r"(?:the\s+)?(?P<edge>first|last)\s+day\s+of\s+"
+    yield rf"{_LEFT}{edge}{month}{opt_year}", occasions.edge_of_month
     yield rf"{_LEFT}(?:in|on|from|at|during)\s+{name}'s{_RIGHT}", occasions.weekday_gone
     yield (
         rf"{_LEFT}twenty[\s-](?P<words>{any_of(_spaced(known.years_in_words))})(?!-?[^\W_])",

@@ -110,8 +110,9 @@ class Field:
         """Whether its numbers are years."""
         if self.type != "integer":
             return False
-        years = bool(self.numbers) and all(1800 <= number <= 2100 for number in self.numbers)
-        return bool(field_words().years & set(self.words)) or (years and "season" in self.words)
+        years = bool(self.numbers) and all(1000 <= number <= 2100 for number in self.numbers)
+        telling = "season" in self.words or bool(field_words().beginnings & set(self.words))
+        return bool(field_words().years & set(self.words)) or (years and telling)
 
     def named_by(self, word: str) -> float:
         """How surely a folded word of a question names this field: 1 by its name, 0.6 by a word like it."""

@@ -20,13 +20,14 @@ _ASSIGNED = re.compile(
 )
 _HAVING = re.compile(r"(?:don|doesn|didn)'?t (?:yet )?(?:have|belong to)(?![^\W_])")
 _TO_COME = re.compile(
-    r"(?<![^\W_])(?:(?:yet|still|waiting|left|due|have|has) to be|awaiting|never(?: been)?|not yet(?: been)?)"
-    r"\s+(?P<verb>[^\W\d_]+)"
+    r"(?<![^\W_])(?:(?:yet|still|waiting|left|due|have|has) to be|awaiting|never(?: been)?|not yet(?: been)?"
+    r"|still (?:haven't|hasn't|have not|has not|not)(?: been)?)\s+(?P<verb>[^\W\d_]+)"
 )
 _BLANK = re.compile(
     r"(?<![^\W_])(?P<name>[^\W\d_]+)"
     r"(?:\s+(?:box|field|column|date|is|was|were|are|still|been|being|left)){1,4}\s+(?:blank|empty)(?![^\W_])"
 )
+_NO = re.compile(r"\s*[:=]\s*(?:no|false|nein|non)(?![^\W_])")
 _DO = frozenset(["don", "doesn", "didn"])
 SURE = 0.8
 APART = 4
@@ -50,6 +51,8 @@ def _finding(question: Question, field: Field, first: int, last: int, value: boo
     negator = negator_before(question, first, field)
     if negator is None and (parted := _parted_by_not(question, first, field)):
         last, value = parted, not value
+    if negator is None and _NO.match(question.folded, question.words[last].end):
+        value = not value  # "incident: no"
     truth = value if negator is None else not value
     span = (question.words[first if negator is None else negator].start, question.words[last].end)
     reason = f"{field.name} is {str(truth).lower()}: “{question.text[slice(*span)]}”"

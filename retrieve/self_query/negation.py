@@ -53,10 +53,12 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
 
 def _is_but(question: Question, at: int, field: Field) -> bool:
     """ "any show but ...", "every saleroom bar ...": a weak word that negates where it stands."""
-    if question.norm(at) not in ("but", "bar"):
+    if question.norm(at) not in ("but", "bar", "save"):
         return False
     earlier = {question.norm(i) for i in range(max(0, at - 3), at)}
-    return field.named_by(question.norm(at - 1)) == 1 or bool(earlier & {"any", "every", "all", "no"})
+    return field.named_by(question.norm(at - 1)) == 1 or bool(
+        earlier & {"any", "every", "all", "no", "anywhere", "everywhere"}
+    )
 
 
 def _passes(word: str, field: Field) -> bool:

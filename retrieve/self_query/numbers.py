@@ -25,7 +25,7 @@ _CLOSINGS = (
         "gte",
         re.compile(
             rf"{_NOUN}\s*(?:or|and|oder|ou|o)\s+"
-            r"(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|upwards?|beyond"
+            r"(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|hotter|warmer|upwards?|beyond"
             r"|mehr|plus|mas)(?![^\W_])"
             rf"|\s*(?:plus|min|upwards?|mindestens)(?![^\W_])|{_NOUN}\s*(?:minimum|{_LEAST})(?![^\W_])"
         ),

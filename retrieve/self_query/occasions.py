@@ -74,6 +74,16 @@ def weekday_of_week(match: re.Match[str], today: date) -> Days:
     return one_day(match, day, relative=True)
 
 
+def edge_of_month(match: re.Match[str], today: date) -> Days:
+    """The last day of July, the first day of March 2025."""
+    year = year_of(match, today)
+    first = date(today.year if year is None else year, calendar_words().month_of[match["month"]], 1)
+    if year is None and first > today:
+        first = first.replace(year=today.year - 1)
+    day = first if match["edge"] == "first" else months_on(first, 1) - timedelta(days=1)
+    return one_day(match, day)
+
+
 def fortnight(match: re.Match[str], today: date) -> Days:
     """The past fortnight."""
     first = today - timedelta(weeks=2)

@@ -95,7 +95,9 @@ def named_month(match: re.Match[str], today: date) -> Days | None:
     known = calendar_words()
     if year is None and name in known.ambiguous:
         french = match.string.startswith("en ", max(0, match.start() - 3))
-        if not after_preposition(match.string, match.start()):
+        if not (
+            after_preposition(match.string, match.start()) or _to_month().match(match.string, match.end())
+        ):
             return None
         if name in ("mar", "mars") and not french:
             return None
@@ -105,6 +107,11 @@ def named_month(match: re.Match[str], today: date) -> Days | None:
 def after_preposition(text: str, at: int) -> bool:
     """Whether a preposition stands right before a place of a folded text."""
     return _after_preposition().match(text, at) is not None
+
+
+@lru_cache(maxsize=1)
+def _to_month() -> re.Pattern[str]:
+    return re.compile(rf"\s*(?:to|-|through|until|bis)\s*(?:{'|'.join(calendar_words().month_of)})(?![^\W_])")
 
 
 @lru_cache(maxsize=1)
@@ -198,8 +205,8 @@ def units_ago(match: re.Match[str], today: date) -> Days:
 def this_or_last(match: re.Match[str], today: date) -> Days | None:
     """This month, last quarter, the past week."""
     which, unit = match["which"].removeprefix("the "), calendar_words().unit_of.get(match["unit"])
-    if unit is None:
-        return None
+    if unit is None or (unit == "day" and which == "last"):
+        return None  # "the first and the last day"
     if which == "past":
         return days_of(match, ago(today, 1, unit), today + timedelta(days=1), relative=True, open="recent")
     return days_of(match, *unit_around(today, unit, 0 if which.startswith(_THIS) else -1), relative=True)

@@ -59,6 +59,7 @@ def bounds(span: NumberSpan) -> str:
         ("not even 10 cm", "[-, 10)"),
         ("2 stars at best", "[-, 2]"),
         ("no hotter than 170", "[-, 170]"),
+        ("25 degrees or hotter", "[25, -]"),
         ("wetter than 80", "(80, -]"),
         ("three quarters of an hour", "[0.75, 0.75]"),
         ("in excess of 40,000", "(40000, -]"),

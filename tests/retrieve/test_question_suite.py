@@ -2,7 +2,8 @@
 
 The sets were written one after the other by people who had not seen the linker; each was scored once before
 anything was tuned to it: heldout 0.783, second 0.812, third 0.843, fourth 0.857, fifth 0.859, sixth 0.863,
-seventh 0.875. All have been used since to mend the linker: what they show now is that nothing gets worse
+seventh 0.875; and three whose authors were asked for wordings that surprise: eighth 0.606, ninth 0.767,
+tenth 0.716. All have been used since to mend the linker: what they show now is that nothing gets worse
 unnoticed.
 """
 
@@ -22,12 +23,15 @@ from tests.retrieve.suite.score import FOLDER, Collection, Score, load, score
 LEAST = {
     "dev": 0.978,
     "heldout": 0.963,
-    "second": 0.942,
-    "third": 0.970,
-    "fourth": 0.934,
-    "fifth": 0.930,
-    "sixth": 0.915,
-    "seventh": 0.895,
+    "second": 0.948,
+    "third": 0.975,
+    "fourth": 0.937,
+    "fifth": 0.933,
+    "sixth": 0.918,
+    "seventh": 0.898,
+    "eighth": 0.853,
+    "ninth": 0.874,
+    "tenth": 0.779,
 }
 """The share of questions whose filter is exactly right, less a hundredth."""
 MOST_EXCLUDING = {
@@ -39,6 +43,9 @@ MOST_EXCLUDING = {
     "fifth": 8,
     "sixth": 10,
     "seventh": 13,
+    "eighth": 18,
+    "ninth": 22,
+    "tenth": 21,
 }
 """Questions whose filter leaves out a document that the right one passes."""
 
