@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 from ingest.fields.spelling import LONGEST, Spelling, UnfitError, locale_of
-from retrieve.self_query.lexicon import calendar_words
+from retrieve.self_query.calendar_words import calendar_words
 from retrieve.self_query.text import fold
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "nb", "fi", "pl", "cs", "ro", "hu", "tr")

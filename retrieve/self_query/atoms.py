@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from retrieve.self_query import occasions, readings
 from retrieve.self_query.calendar import Days
-from retrieve.self_query.lexicon import any_of, calendar_words
+from retrieve.self_query.calendar_words import calendar_words
+from retrieve.self_query.word_tables import any_of
 
 Reading = Callable[[re.Match[str], date], Days | None]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
-from retrieve.self_query.lexicon import CalendarUnit
+from retrieve.self_query.calendar_words import CalendarUnit
 
 Openness = Literal["", "past", "recent"]
 MONTHS = {"month": 1, "quarter": 3, "year": 12}

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from retrieve.self_query.atoms import atoms, between
 from retrieve.self_query.calendar import Days
-from retrieve.self_query.lexicon import calendar_words
+from retrieve.self_query.calendar_words import calendar_words
 from retrieve.self_query.question import ending_at
 
 _ARTICLE = (

@@ -1,41 +1,36 @@
 """The words that the linker knows: tables in ``tables/``, typed, each read once when it is needed.
 
-Nothing here knows what a question is. A table is a model; a string in a YAML file is a list of words.
+Nothing here knows what a question is. The words of dates are in `calendar_words`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from importlib import resources
-from typing import Annotated, Literal, TypeVar
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from retrieve.self_query.word_tables import (
+    Listed,
+    Phrases,
+    Words,
+    WordTable,
+    inverted,
+    read_table,
+    read_text,
+)
 
 Role = Literal["agent", "source", "title", "about"]
 """A keyword field's value: who made or has the document, where it appeared, its name, what it is about."""
-CalendarUnit = Literal["day", "week", "month", "quarter", "year"]
-
-Words = Annotated[frozenset[str], BeforeValidator(str.split)]
-Listed = Annotated[tuple[str, ...], BeforeValidator(str.split)]
-"""Words whose order matters."""
-Phrases = tuple[str, ...]
-"""Regular expressions over folded text, tried from the first on."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # importing stays light
-
-
-class DateVerb(_Table):
+class DateVerb(WordTable):
     """Words in a datetime field's name, and the words of a question that point to it."""
 
     fields: Words
     said: Words
 
 
-class FieldWords(_Table):
+class FieldWords(WordTable):
     """``fields.yaml``, which explains each: what words say about fields."""
 
     roles: Mapping[Literal["agent", "source", "title"], Words]
@@ -80,7 +75,7 @@ class FieldWords(_Table):
         return self._groups_of_verbs.get(verb, frozenset())
 
 
-class Negators(_Table):
+class Negators(WordTable):
     """What turns a condition round, and the words that may stand between."""
 
     single: Words
@@ -90,14 +85,14 @@ class Negators(_Table):
     titles: Words
 
 
-class Lacking(_Table):
+class Lacking(WordTable):
     """What says that a field has no value, and the words that may stand between."""
 
     words: Words
     passed: Words
 
 
-class Orders(_Table):
+class Orders(WordTable):
     """Words that ask for an order."""
 
     newest: Words
@@ -109,7 +104,7 @@ class Orders(_Table):
     dearest: Words
 
 
-class PlainWords(_Table):
+class PlainWords(WordTable):
     """``words.yaml``, which explains each: words by what they do in a question."""
 
     articles: Words
@@ -171,91 +166,14 @@ class PlainWords(_Table):
         return frozenset(self.negators.pairs)
 
 
-class CalendarWords(_Table):
-    """``calendar.yaml``: the words of dates."""
-
-    months: tuple[Listed, ...]
-    weekdays: tuple[Listed, ...]
-    units: Mapping[CalendarUnit, Listed]
-    hours: Listed
-    counts: Mapping[int, Listed]
-    ordinals: Mapping[int, Listed]
-    seasons: Mapping[int, Listed]
-    ambiguous: Words
-    holidays: Mapping[str, str]
-    decades: Mapping[int, Listed]
-    years_of_century: Mapping[int, Listed]
-    years_near: Mapping[int, str]
-    days: Mapping[int, Listed]
-    next: Listed
-    last_but_one: Listed
-    weekends: Listed
-    near: Mapping[int, Phrases]
-    prepositions: Listed
-    weekday_prepositions: Listed
-    before: Mapping[Literal["from", "to", "after", "before"], Phrases]
-
-    @cached_property
-    def month_of(self) -> Mapping[str, int]:
-        """Names of months with their numbers, and what is easily typed for the long ones."""
-        known = {name: number for number, names in enumerate(self.months, 1) for name in names}
-        typed = {wrong: number for name, number in known.items() for wrong in misspelt(name)}
-        return typed | known
-
-    @cached_property
-    def weekday_of(self) -> Mapping[str, int]:
-        """Names of weekdays with their numbers, Monday is 0."""
-        return {name: number for number, names in enumerate(self.weekdays) for name in names}
-
-    @cached_property
-    def season_of(self) -> Mapping[str, int]:
-        """Names of seasons with their first months."""
-        return _inverted(self.seasons)
-
-    @cached_property
-    def unit_of(self) -> Mapping[str, CalendarUnit]:
-        """Names of calendar units."""
-        return _inverted(self.units)
-
-    @cached_property
-    def count_of(self) -> Mapping[str, int]:
-        """Numbers in words."""
-        return _inverted(self.counts)
-
-    @cached_property
-    def ordinal_of(self) -> Mapping[str, int]:
-        """Ordinal numbers in words."""
-        return _inverted(self.ordinals)
-
-    @cached_property
-    def day_of(self) -> Mapping[str, int]:
-        """Days of a month in words."""
-        return _inverted(self.days)
-
-    @cached_property
-    def decade_of(self) -> Mapping[str, int]:
-        """Names of decades with their first years."""
-        return {name: 1900 + year for name, year in _inverted(self.decades).items()}
-
-    @cached_property
-    def years_in_words(self) -> Mapping[str, int]:
-        """What follows "twenty" in a year, and the year."""
-        return {name: 2000 + year for name, year in _inverted(self.years_of_century).items()}
-
-    @cached_property
-    def days_ago(self) -> Mapping[str, int]:
-        """Names of days near today, and how many days before it they are."""
-        return _inverted(self.near)
-
-
-class UnitNames(_Table):
+class UnitNames(WordTable):
     """A unit: how many of its dimension's own unit it is, and what it is called."""
 
     factor: float
     names: Listed
 
 
-class AmountWords(_Table):
+class AmountWords(WordTable):
     """``amounts.yaml``: the words of numbers and units."""
 
     numbers: Mapping[int, Listed]
@@ -274,79 +192,39 @@ class AmountWords(_Table):
     @cached_property
     def number_of(self) -> Mapping[str, float]:
         """Numbers in words."""
-        return {name: float(number) for name, number in _inverted(self.numbers).items()}
+        return {name: float(number) for name, number in inverted(self.numbers).items()}
 
     @cached_property
     def scale_of(self) -> Mapping[str, float]:
         """Factors in words, as questions have them."""
-        return {name: 10.0**power for name, power in _inverted(self.scales).items()}
+        return {name: 10.0**power for name, power in inverted(self.scales).items()}
 
     @cached_property
     def field_scale_of(self) -> Mapping[str, float]:
         """Factors in words, as names of fields have them."""
-        return {name: 10.0**power for name, power in _inverted(self.field_scales).items()}
-
-
-LONG = 7
-"""Letters of a month's name that is known with a typo, too."""
-
-T = TypeVar("T")
-Table = TypeVar("Table", bound=_Table)
-
-
-def _inverted(names: Mapping[T, tuple[str, ...]]) -> dict[str, T]:
-    return {name: key for key, listed in names.items() for name in listed}
-
-
-def _read(name: str) -> str:
-    return resources.files(__package__).joinpath("tables", name).read_text(encoding="utf-8")
-
-
-def _load(name: str, kind: type[Table]) -> Table:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, faster
-    return kind.model_validate(yaml.load(_read(name), loader))
+        return {name: 10.0**power for name, power in inverted(self.field_scales).items()}
 
 
 @lru_cache(maxsize=1)
 def field_words() -> FieldWords:
     """What words say about fields."""
-    return _load("fields.yaml", FieldWords)
+    return read_table("fields.yaml", FieldWords)
 
 
 @lru_cache(maxsize=1)
 def plain_words() -> PlainWords:
     """Words by what they do in a question."""
-    return _load("words.yaml", PlainWords)
-
-
-@lru_cache(maxsize=1)
-def calendar_words() -> CalendarWords:
-    """The words of dates."""
-    return _load("calendar.yaml", CalendarWords)
+    return read_table("words.yaml", PlainWords)
 
 
 @lru_cache(maxsize=1)
 def amount_words() -> AmountWords:
     """The words of numbers and units."""
-    return _load("amounts.yaml", AmountWords)
+    return read_table("amounts.yaml", AmountWords)
 
 
 @lru_cache(maxsize=1)
 def common_words() -> frozenset[str]:
     """Words that mean little by themselves, though they may be values as well (open, other, green)."""
-    lines = _read("common_words.txt").splitlines()
+    lines = read_text("common_words.txt").splitlines()
     return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
-
-
-def misspelt(name: str) -> set[str]:
-    """A long word with one letter left out, or two that changed places; its first letter is always right."""
-    if len(name) < LONG:
-        return set()
-    left_out = {name[:at] + name[at + 1 :] for at in range(1, len(name))}
-    swapped = {name[:at] + name[at + 1] + name[at] + name[at + 2 :] for at in range(1, len(name) - 1)}
-    return left_out | swapped
-
-
-def any_of(names: Mapping[str, object] | tuple[str, ...]) -> str:
-    """A regular expression for any of these words, the longest first."""
-    return "(?:" + "|".join(sorted(names, key=len, reverse=True)) + ")"

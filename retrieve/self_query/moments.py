@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from retrieve.filters import Condition, MatchValue, Range
+from retrieve.self_query.calendar_words import calendar_words
 from retrieve.self_query.catalog import Catalog, Field
 from retrieve.self_query.dates import DateSpan
-from retrieve.self_query.lexicon import calendar_words, field_words, plain_words
+from retrieve.self_query.lexicon import field_words, plain_words
 from retrieve.self_query.negation import negator_before
 from retrieve.self_query.plan import Finding, either_of
 from retrieve.self_query.question import Question, ending_at
@@ -87,8 +88,8 @@ def date_findings(
 
 def _field_for(
     question: Question, span: DateSpan, following: int, moments: Sequence[Field], years: Sequence[Field]
-) -> tuple[Field | None, bool]:
-    """The field, and whether the question's words point to it."""
+) -> tuple[Field | None, float]:
+    """The field, and how surely a word of the question points to it; 0: none does."""
     near = _words_near(question, span, following)
     ends = [day for day in (span.first, span.stop) if day is not None]
     whole_years = all((day.month, day.day) == (1, 1) for day in ends)
@@ -98,11 +99,11 @@ def _field_for(
         if score > best:
             best, pointed = score, field
     if pointed is not None:
-        return pointed, True
+        return pointed, max(_points_to(word, pointed) for _, word in near)
     own = [field for field in years if not (moments and field.kinds & field_words().beginnings)]
     if span.bare_year and own:
-        return own[0], False
-    return min(moments, key=_main_rank, default=None), False
+        return own[0], 0.0
+    return min(moments, key=_main_rank, default=None), 0.0
 
 
 def _pointing(near: Sequence[tuple[int, str]], field: Field) -> float:
@@ -183,14 +184,14 @@ def _words_near(question: Question, span: DateSpan, following: int) -> list[tupl
     return found
 
 
-def _is_matter(question: Question, span: DateSpan, field: Field, told: bool, today: date) -> bool:
+def _is_matter(question: Question, span: DateSpan, field: Field, told: float, today: date) -> bool:
     """Whether a date tells of the question's matter, and not of the documents."""
     event = not span.relative and ending_at(_EVENT, question.folded, span.atom_start)
     if event and not _documents_before(question, span):
         return True
     if (span.bare_year or _is_month(question, span)) and _names_something(question, span, field):
         return True
-    if _is_implausible(span, field, LONG_BEFORE) and span.point:
+    if span.point and not field.is_year and told < NAMED and _is_implausible(span, field, LONG_BEFORE):
         return True
     if told:
         return False

@@ -9,7 +9,7 @@ import re
 from datetime import date, timedelta
 
 from retrieve.self_query.calendar import Days, months_on, unit_around, weekday_before
-from retrieve.self_query.lexicon import calendar_words
+from retrieve.self_query.calendar_words import calendar_words
 from retrieve.self_query.readings import after_preposition, days_of, one_day, year_of
 
 SATURDAY = 5

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from retrieve.self_query.calendar_words import calendar_words
 from retrieve.self_query.catalog import Catalog, Field
-from retrieve.self_query.lexicon import calendar_words, plain_words
+from retrieve.self_query.lexicon import plain_words
 from retrieve.self_query.moments import main_moment
 from retrieve.self_query.plan import Sort
 from retrieve.self_query.question import Question

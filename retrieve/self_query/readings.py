@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from retrieve.self_query.calendar import Days, Openness, ago, months_on, unit_around, weekday_before
-from retrieve.self_query.lexicon import CalendarUnit, calendar_words
+from retrieve.self_query.calendar_words import CalendarUnit, calendar_words
 
 OLDEST, YOUNGEST = 1000, 2199
 """Years that are understood as years."""

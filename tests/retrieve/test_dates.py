@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieve.self_query.calendar import ago, months_on, unit_around
+from retrieve.self_query.calendar_words import CalendarUnit
 from retrieve.self_query.dates import read_dates
-from retrieve.self_query.lexicon import CalendarUnit
 from retrieve.self_query.text import fold
 
 TODAY = date(2026, 5, 14)

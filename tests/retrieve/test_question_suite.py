@@ -30,7 +30,7 @@ LEAST = {
     "sixth": 0.918,
     "seventh": 0.898,
     "eighth": 0.853,
-    "ninth": 0.874,
+    "ninth": 0.871,
     "tenth": 0.779,
 }
 """The share of questions whose filter is exactly right, less a hundredth."""
@@ -44,7 +44,7 @@ MOST_EXCLUDING = {
     "sixth": 10,
     "seventh": 13,
     "eighth": 18,
-    "ninth": 22,
+    "ninth": 23,
     "tenth": 21,
 }
 """Questions whose filter leaves out a document that the right one passes."""
