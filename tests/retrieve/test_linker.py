@@ -118,6 +118,9 @@ NOTHING = [
     "how do i open a jar",
     "open air theatres",
     "the plan for 2030",
+    "what is planned for next month",
+    "the airmen who came down here in 1945",
+    "killed off by the April frost",
     "the 2008 crisis",
     "what happened before the merger in 2019",
     "band 3",
@@ -180,6 +183,10 @@ def test_negations_exclude(linker: Linker, question: str, conditions: list[dict[
         (
             "articles updated in octber 2022",
             between("updated", gte="2022-10-01T00:00:00Z", lt="2022-11-01T00:00:00Z"),
+        ),
+        (
+            "articles published in 1945",
+            between("published", gte="1945-01-01T00:00:00Z", lt="1946-01-01T00:00:00Z"),
         ),
         ("articles published before 2022", between("published", lt="2022-01-01T00:00:00Z")),
         (
