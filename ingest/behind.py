@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 
 
@@ -35,7 +35,7 @@ class Behind:
             if kind is None:
                 self.wait()
         finally:
-            self._thread.shutdown(wait=True, cancel_futures=True)
+            self._end()
 
     def call(self, work: Callable[[], object]) -> None:
         """Have something done after everything that was given before."""
@@ -46,9 +46,27 @@ class Behind:
         """Return when everything given so far is done."""
         self._wait_for(0)
 
+    def _end(self) -> None:
+        """Wait for the call that is being made, however often somebody interrupts.
+
+        What comes after the context (files swept, a lock given back) must find nobody at work. The
+        thread itself is not waited for: a `join` that was interrupted takes it for ended (Python 3.11).
+        """
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        interruption: BaseException | None = None
+        while True:
+            try:
+                wait([call for call in self._calls if not call.cancelled()])
+                break
+            except (KeyboardInterrupt, SystemExit) as error:
+                interruption = error
+        if interruption is not None:
+            raise interruption
+
     def _wait_for(self, left: int) -> None:
         while self._calls and (len(self._calls) > left or self._calls[0].done()):
-            self._calls.popleft().result()
+            self._calls[0].result()
+            self._calls.popleft()
         if self._error is not None:
             raise self._error
 

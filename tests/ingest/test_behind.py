@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from threading import Event, Thread
 
@@ -84,6 +86,27 @@ def test_a_context_that_ends_by_an_error_finishes_what_runs_and_drops_what_waits
     after = len(made)
     time.sleep(0.05)
     assert len(made) == after
+
+
+def test_who_interrupts_twice_waits_for_what_runs_all_the_same() -> None:
+    began, made = Event(), list[int]()
+
+    def first() -> None:
+        began.set()
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)  # the main thread waits for this one by now
+        time.sleep(0.1)
+        made.append(1)
+
+    def run() -> None:
+        with Behind(8) as behind:
+            behind.call(first)
+            began.wait()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert made == [1]
 
 
 def test_an_error_that_nobody_asked_for_is_raised_at_the_end() -> None:
