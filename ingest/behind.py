@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from types import TracebackType
 
 
@@ -24,6 +25,8 @@ class Behind:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="behind")
         self._calls = deque[Future[None]]()
         self._error: BaseException | None = None
+        self._at_work = Lock()
+        self._ended = False
 
     def __enter__(self) -> Behind:
         return self
@@ -54,10 +57,10 @@ class Behind:
         """
         self._thread.shutdown(wait=False, cancel_futures=True)
         interruption: BaseException | None = None
-        while True:
+        while not self._ended:
             try:
-                wait([call for call in self._calls if not call.cancelled()])
-                break
+                with self._at_work:
+                    self._ended = True
             except (KeyboardInterrupt, SystemExit) as error:
                 interruption = error
         if interruption is not None:
@@ -71,7 +74,9 @@ class Behind:
             raise self._error
 
     def _do(self, work: Callable[[], object]) -> None:
-        if self._error is None:
+        with self._at_work:
+            if self._ended or self._error is not None:
+                return
             try:
                 work()
             except BaseException as error:
