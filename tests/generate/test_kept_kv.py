@@ -136,6 +136,8 @@ class Keeper:
         drafter = OracleDrafter(known, vocabulary=VOCAB, right=day.right, wrong=day.wrong, seed=day.seed)
         self.engine.speculator = Speculator([drafter], limit=day.limit, planner=None)
         self.requests: list[tuple[Arrival, Request]] = []
+        self._written: dict[int, int] = {}
+        """Tokens that requests had written when they were preempted last."""
         self._fresh: dict[tuple[int, ...], list[Tensor]] = {}
 
     def run(self) -> None:
@@ -160,13 +162,17 @@ class Keeper:
             self.check_published(request)
 
     def _disturb(self, now: int) -> None:
-        """Cancel who is to be cancelled; now and then preempt who came last, once it has read its tokens."""
+        """Cancel who is to be cancelled; now and then preempt who came last, once it has read its tokens
+        and written another: a cache of one block and a small budget would never get further otherwise."""
         for arrival, request in self.requests:
             if arrival.cancelled_after == now - arrival.at:
                 self.engine.cancel(request)
         writing = [request for request in self.engine.scheduler.running[-1:] if request.pending == 1]
         if writing and now % self.day.preempt_every == 1:
-            self.engine.scheduler._preempt(writing[0])
+            (last,) = writing
+            if len(last.output) != self._written.get(last.id, 0):
+                self._written[last.id] = len(last.output)
+                self.engine.scheduler._preempt(last)
 
     def check_published(self, request: Request) -> None:
         """What a request that goes on from these tokens would find in the cache."""
