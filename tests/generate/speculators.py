@@ -57,6 +57,10 @@ class Moody(Speculator):
         self.mixes.append(self._mix)
         return trees
 
+    def _follow(self, proposing: float) -> None:
+        """Proposals cost nothing: their real seconds do not compare with steps whose costs are made up."""
+        self._learning = 0.0
+
     def timed(self, shares: Sequence[Share], tokens: int, seconds: float) -> None:
         self._drafting = 0.0
         pays = (self._mix.model is None) == self.dear
