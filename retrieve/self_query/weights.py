@@ -2,7 +2,7 @@
 
 Evidence is added up, and a mention with `ENOUGH` of it is a condition. The weights were set by hand: first
 on the questions of tests/retrieve/suite/dev, then corrected where later sets of questions, written by
-people who had not seen the linker, showed that they misled. They are no probabilities.
+authors who had not seen the linker, showed that they misled. They are no probabilities.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The linker on the suite of questions: as many filters are exactly right as were when this was written.
 
-The sets were written one after the other by people who had not seen the linker; each was scored once before
+The sets were written one after the other by authors who had not seen the linker; each was scored once before
 anything was tuned to it: heldout 0.783, second 0.812, third 0.843, fourth 0.857, fifth 0.859, sixth 0.863,
 seventh 0.875; and three whose authors were asked for wordings that surprise: eighth 0.606, ninth 0.767,
 tenth 0.716. All have been used since to mend the linker: what they show now is that nothing gets worse
