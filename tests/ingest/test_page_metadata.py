@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from retrieve.schema import Metadata
-from tests.ingest.page_facts import FIELDS, found, meta, read, script
+from tests.ingest.page_facts import FIELDS, TEXT, found, meta, read, script
 
 ARTICLE = {
     "@context": "https://schema.org",
@@ -242,3 +242,24 @@ def test_the_heading_of_the_text_goes_before_that_of_the_book() -> None:
     body = "<h1 class='menu-title'>The Book of Fog</h1><main><h1>Naming</h1></main>"
     metadata = found("<title>Naming - The Book of Fog</title>", body)
     assert metadata == {"title": "Naming", "site": "The Book of Fog"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "printed", "day"),
+    [
+        ("en-US", "3/09/15 8:00am", datetime(2015, 3, 9, tzinfo=UTC)),
+        ("en-GB", "3/09/15 8:00am", datetime(2015, 9, 3, tzinfo=UTC)),
+        ("de", "03/09/2015", datetime(2015, 9, 3, tzinfo=UTC)),
+        ("en-US", "3/09/96", datetime(1996, 3, 9, tzinfo=UTC)),
+        ("en", "25/09/2015", datetime(2015, 9, 25, tzinfo=UTC)),
+        ("en", "3/09/15 8:00am", None),
+        ("en", "03/09/2015", None),
+    ],
+)
+def test_a_date_in_numbers_far_from_the_heading_is_read_as_the_language_has_it(
+    tag: str, printed: str, day: datetime | None
+) -> None:
+    body = f"<h1>Fog at sea</h1><p>{TEXT}</p><footer><span class='published'>{printed}</span></footer>"
+    metadata, origins = read(html=f"<html lang='{tag}'><body>{body}</body></html>")
+    assert metadata.get("date") == day
+    assert origins.get("date") == ("htmldate" if day else None)
