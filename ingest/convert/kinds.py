@@ -43,7 +43,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("markdown", (".md", ".markdown"), "markdown", "1", ("PyYAML",)),
-        Kind("html", (".html", ".htm", ".xhtml"), "html", "9", ("lxml", "htmldate")),
+        Kind("html", (".html", ".htm", ".xhtml"), "html", "10", ("lxml", "htmldate")),
         Kind("text", (".txt", ".text", ".log"), "text", "1", markup=False),
         Kind("pdf", (".pdf",), "pdf", "2", ("pypdfium2",), ("rapidocr-onnxruntime",), ("ocr", "pdf")),
         Kind("image", _IMAGES, "image", "1", ("pillow",), ("rapidocr-onnxruntime",), ("ocr",)),
