@@ -11,6 +11,7 @@ from typing import Any
 
 import lxml.html
 
+_UNSTATED = Path(__file__).with_name("unstated.json")
 SMALL_GROUP = 4  # kinds with fewer pages than this are put together as "other"
 
 
@@ -62,6 +63,18 @@ def articles(folder: Path) -> list[Page]:
         )
         for file in sorted(folder.glob("*/source.html"))
     ]
+
+
+def completed(pages: list[Page]) -> list[Page]:
+    """Articles whose references also have what they leave out and the pages state.
+
+    The references hold what one reader of meta tags and JSON-LD found. ``unstated.json`` has dates, authors
+    and sites that stand elsewhere on the pages, in the text or in attributes. Two annotators read all 65
+    pages without any extractor's findings before them; they agreed on 64 dates, 63 authors, 65 sites, and
+    on all that the file holds.
+    """
+    more = json.loads(_UNSTATED.read_text(encoding="utf-8"))
+    return [Page(**{**vars(page), "declared": {**page.declared, **more.get(page.name, {})}}) for page in pages]
 
 
 def visible_text(html: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest.convert.page_metadata.names import names
 from ingest.convert.page_metadata.texts import date_in_address, is_placeholder, line, moment, tags
 from ingest.convert.page_metadata.titles import shortened, site_in_title, without_site
-from tests.ingest.page_facts import found, read, script
+from tests.ingest.page_facts import TEXT, found, read, script
 
 ADA, EMIL = "Ada Byron", "Emil Noack"
 
@@ -210,6 +210,10 @@ def test_dates_of_addresses(address: str | None, expected: datetime | None) -> N
          (None, None, None)),
         ("<h1>Fog</h1><p><a href='/authors/ada'>Ada Byron</a> thinks that it is thick.</p>",
          (None, None, None)),
+        (f"<h1>Fog</h1><p>March 5, 2024 -- {TEXT}</p>", (None, 5, None)),
+        (f"<h1>Fog</h1><p>HULL, 5 March 2024 (Tide Agency) — {TEXT}</p>", (None, 5, None)),
+        (f"<h1>Fog</h1><p>On March 5, 2024 — {TEXT}</p>", (None, None, None)),
+        (f"<h1>Fog</h1><p>March 5, 2024 was a day like others. {TEXT}</p>", (None, None, None)),
         ("<h1>Fog</h1><a class='author'>Ada Byron</a><a class='author'>Emil Noack</a>",
          ([ADA, EMIL], None, None)),
     ],
@@ -222,6 +226,21 @@ def test_what_a_reader_sees_around_the_heading(
     assert metadata.get("author") == author
     for field, number in (("date", day), ("updated", changed)):
         assert metadata.get(field) == (None if number is None else datetime(2024, 3, number, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("title", "day"),
+    [
+        ("Fog at sea - 05.03.2024 - Tide", datetime(2024, 3, 5, tzinfo=UTC)),
+        ("Fog at sea | March 5, 2024", datetime(2024, 3, 5, tzinfo=UTC)),
+        ("Fog at sea - 2024 - Tide", None),
+        ("March 5, 2024 - Tide", None),
+        ("Fog of March 5, 2024 - Tide", None),
+    ],
+)
+def test_the_date_that_is_a_part_of_the_title(title: str, day: datetime | None) -> None:
+    metadata, origins = read(f"<title>{title}</title>", "<h1>Fog at sea</h1>")
+    assert (metadata.get("date"), origins.get("date")) == (day, "title" if day else None)
 
 
 def test_a_page_listed_in_json_gives_its_own_name() -> None:

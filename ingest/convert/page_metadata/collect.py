@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -115,6 +116,8 @@ class _Page:
         if found is None:
             found, origin = texts.date_in_address(self.url()[0]), "url"
         if found is None:
+            found, origin = self._date_in_title(), "title"
+        if found is None:
             found, origin = dated_elsewhere(self._tree, self._tag), "htmldate"
         return found, origin
 
@@ -184,6 +187,10 @@ class _Page:
 
     def _moment(self, field: str) -> tuple[Any, str]:
         return self._first(field, lambda values: _any(texts.moment(value, self._tag) for value in values))
+
+    def _date_in_title(self) -> datetime | None:
+        after = titles.parts(self._title_element)[1:]  # a page that is only called after a day is of any day
+        return next(filter(None, (texts.day(part, self._tag) for part in after)), None)
 
     def _groups(self, field: str) -> Iterator[tuple[str, list[str]]]:
         for origin in _ORDERS.get(field, _ORDER):

@@ -9,7 +9,7 @@ from itertools import islice
 
 from ingest.convert.page_metadata.lines import Kind
 from ingest.convert.page_metadata.names import names
-from ingest.convert.page_metadata.texts import before_date, date_in, without_date
+from ingest.convert.page_metadata.texts import before_date, date_in, day, without_date
 
 _MAX_LINES = 600
 _LINES_BEFORE, _LINES_AFTER = 4, 16
@@ -40,6 +40,10 @@ _WITH_DATE = re.compile(
     r"|(?:min(?:ute)?s?|read|reading|time|ago|[ap]m|utc|gmt|e[sd]t|p[sd]t|cest?)[\W\d_]*)*",
     re.IGNORECASE,
 )
+_REPORTED = re.compile(
+    r"(?:[^\W\d_a-z][^\d()—–-]{1,40},\s)?([^()—–]{6,24}\d)\s?(?:\([^()]{2,30}\)\s?)?(?:--|[—–]|-\s)\s?[^\W\d_]"
+)
+"""April 17, 2015 -- Hospitals ...; LONDON, 3 May 2021 (Agency) - Ships ..."""
 
 
 class Header:
@@ -49,6 +53,7 @@ class Header:
         """Take the lines of `lines.lines`; without a heading among them there is no header."""
         before: list[str] = []
         self._after: list[str] = []
+        self._opening = ""
         passed = False
         for text, kind in islice(lines, _MAX_LINES):
             if kind == "main":
@@ -58,6 +63,7 @@ class Header:
             elif not passed:
                 before.append(text)
             elif len(text) >= _PARAGRAPH or len(self._after) == _LINES_AFTER:
+                self._opening = text
                 break
             else:
                 self._after.append(text)
@@ -74,11 +80,15 @@ class Header:
         return []
 
     def date(self, language: str | None) -> datetime | None:
-        """The first date that a line near the heading has nearly to itself, unless it is that of a change."""
+        """The first date that a line near the heading has nearly to itself, unless it is that of a change.
+
+        Else the date that the first paragraph is set off from, as news agencies date their reports.
+        """
         for text in self._near():
             if not _UPDATED.search(before_date(text)) and (found := lone_date(text, language)):
                 return found
-        return None
+        match = _REPORTED.match(self._opening)
+        return day(match[1], language) if match else None
 
     def updated(self, language: str | None) -> datetime | None:
         """The date of a change, where a line says so."""

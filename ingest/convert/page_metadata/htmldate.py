@@ -21,8 +21,8 @@ from ingest.fields.spelling import Spelling
 _LATEST = "2100-01-01"
 """Not today: the same page gives the same metadata tomorrow."""
 _HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
-_NOT_ABOUT_THE_PAGE = """//script | //style | //pre | //code | //nav | //aside | //li | //dd | //blockquote
-    | //table | //h2 | //h3 | //h4 | //h5 | //h6
+_NOT_ABOUT_THE_PAGE = """//title | //script | //style | //pre | //code | //nav | //aside | //li | //dd
+    | //blockquote | //table | //h2 | //h3 | //h4 | //h5 | //h6
     | //*[self::p or self::div or self::td][not(*/*)][string-length() > 80]"""
 _NUMERIC = re.compile(r"(?<![\d/-])(\d{1,2})([/-])(\d{1,2})\2((?:\d{2})?\d{2})(?![\d/-])")
 """Days of which two countries may mean different ones."""

@@ -33,13 +33,13 @@ def main_heading(tree: html.HtmlElement, title: str) -> html.HtmlElement | None:
     """The heading that the page's title repeats, else the first of the highest level."""
     wanted = letters(title)
     found = [(element, letters(line(text_of(element)))) for element in _headings(tree)]
-    named = [
+    repeated = [
         element for element, text in found if len(text) > 3 and (text in wanted or wanted in text) and wanted
     ]
-    # The head of every page of a book or site may say its name, as titles do.
-    return next(
-        chain(filter(_is_in_content, named), named, (e for e, text in found if text and e.tag == "h1")), None
-    )
+    named = [element for element in repeated if element.tag != "h3"]
+    # The head of every page of a book or site may say its name, as titles do. Blogs begin with an h3.
+    first = (element for element, text in found if text and element.tag == "h1")
+    return next(chain(filter(_is_in_content, named), named, repeated, first), None)
 
 
 def _is_in_content(element: html.HtmlElement) -> bool:
@@ -49,7 +49,7 @@ def _is_in_content(element: html.HtmlElement) -> bool:
 
 
 def _headings(tree: html.HtmlElement) -> Iterator[html.HtmlElement]:
-    return islice(tree.iter("h1", "h2"), _MAX_HEADINGS)
+    return islice(tree.iter("h1", "h2", "h3"), _MAX_HEADINGS)
 
 
 def lines(

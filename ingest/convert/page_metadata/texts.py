@@ -109,6 +109,15 @@ def moment(value: object, language: str | None) -> datetime | None:
     return None if (found.year, found.month, found.day) in _NEVER else found
 
 
+def day(text: str, language: str | None) -> datetime | None:
+    """The day that a text is, if it is nothing else and a page may have been written then."""
+    try:
+        found = _read(text[:_LONGEST_DATE], language, coarse=False)
+    except UnfitError:
+        return None
+    return found if found.year >= _EARLIEST_IN_TEXT else None
+
+
 def date_in(text: str, language: str | None) -> datetime | None:
     """The first date that stands in a short text; None where there is none."""
     for match in _DATE.finditer(text[: 2 * _LONGEST_DATE]):

@@ -41,15 +41,20 @@ _GENERIC = {
 }
 
 
+def parts(title: str) -> list[str]:
+    """What a title's bars and dashes part, in order."""
+    return [text for _, text in _split(title)]
+
+
 def without_site(title: str, sites: Iterable[str]) -> str:
     """A title without parts at its ends that name the site; all of it where nothing else would be left."""
     known = {letters(site) for site in sites} - {""}
-    parts = _split(title)
-    while len(parts) > 1 and letters(parts[-1][1]) in known:
-        parts.pop()
-    while len(parts) > 1 and letters(parts[0][1]) in known:
-        parts.pop(0)
-    return "".join([parts[0][1], *(separator + text for separator, text in parts[1:])]) if parts else title
+    kept = _split(title)
+    while len(kept) > 1 and letters(kept[-1][1]) in known:
+        kept.pop()
+    while len(kept) > 1 and letters(kept[0][1]) in known:
+        kept.pop(0)
+    return "".join([kept[0][1], *(separator + text for separator, text in kept[1:])]) if kept else title
 
 
 def site_in_title(title: str, anchors: Iterable[str], address: str | None, logos: Iterable[str]) -> str:
@@ -61,41 +66,39 @@ def site_in_title(title: str, anchors: Iterable[str], address: str | None, logos
         address: its address; "LeetCode" is the site of leetcode.com.
         logos: texts of logos and of links to the home page.
     """
-    parts = [text for _, text in _split(title)]
-    if len(parts) < 2:
+    found = parts(title)
+    if len(found) < 2:
         return ""
     named = {letters(anchor) for anchor in anchors} - {""}
     labels, marks = _labels(address), {letters(logo) for logo in logos} - {""}
-    for site, rest in ((parts[-1], parts[:-1]), (parts[0], parts[1:])):
+    for site, rest in ((found[-1], found[:-1]), (found[0], found[1:])):
         compact = letters(site)
         if not compact or compact in named or not _can_be_a_site(site):
             continue
         if compact in marks or compact in labels:
             return site
-        if site is parts[-1] and any(letters("".join(rest[: n + 1])) in named for n in range(len(rest))):
+        if site is found[-1] and any(letters("".join(rest[: n + 1])) in named for n in range(len(rest))):
             return site
     return ""
 
 
 def shortened(site: str, others: Iterable[str]) -> str:
     """A site's name without its slogan, where something else on the page gives the name alone."""
-    parts = _split(site)
-    if len(parts) > 1 and letters(parts[0][1]) in {letters(other) for other in others}:
-        return parts[0][1]
-    return site
+    name = "".join(parts(site)[:1])
+    return name if letters(name) in {letters(other) for other in others} - {""} else site
 
 
 def _split(title: str) -> list[tuple[str, str]]:
     """Separator and text of each part; the first separator is empty."""
-    parts: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = []
     separator, start = "", 0
     for match in _SEPARATOR.finditer(title):
-        if len(parts) == _MAX_PARTS:
+        if len(found) == _MAX_PARTS:
             break
-        parts.append((separator, title[start : match.start()]))
+        found.append((separator, title[start : match.start()]))
         separator, start = match[0], match.end()
-    parts.append((separator, title[start:]))
-    return [(mark, text.strip()) for mark, text in parts if text.strip()]
+    found.append((separator, title[start:]))
+    return [(mark, text.strip()) for mark, text in found if text.strip()]
 
 
 def _can_be_a_site(text: str) -> bool:
