@@ -74,7 +74,9 @@ def completed(pages: list[Page]) -> list[Page]:
     on all that the file holds.
     """
     more = json.loads(_UNSTATED.read_text(encoding="utf-8"))
-    return [Page(**{**vars(page), "declared": {**page.declared, **more.get(page.name, {})}}) for page in pages]
+    return [
+        Page(**{**vars(page), "declared": {**page.declared, **more.get(page.name, {})}}) for page in pages
+    ]
 
 
 def visible_text(html: str) -> str:
