@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -42,12 +41,11 @@ from retrieve.store.manifest import Manifest, read_manifest
 from retrieve.store.server_client import aretry, is_missing, retry, server_errors
 from retrieve.store.server_filters import to_server
 from retrieve.store.server_search import Asked
-from retrieve.store.server_versions import DENSE, Layout, Version, Versions, version_of
+from retrieve.store.server_state import Published
+from retrieve.store.server_versions import DENSE, Layout, Version, Versions
 from retrieve.store.server_writer import ServerWriter
 
 PAGE = 1000
-FRESH_S = 1.0
-"""How old the known state may be when a search begins."""
 ATTEMPTS = 3
 T = TypeVar("T")
 
@@ -76,19 +74,19 @@ class ServerStore:
         self._folder = folder
         self._layout = layout or Layout()
         self.versions = Versions(client, collection, self._layout)
+        self._published = Published(self.versions, patience_s)
         self._patience_s = patience_s
         self._connect_async = connect_async
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncQdrantClient] = (
             weakref.WeakKeyDictionary()
         )
         self._bm25 = Bm25()
-        self._known: tuple[float, Version | None] = (-FRESH_S, None)
 
     def search(self, request: SearchRequest) -> list[Passage]:
         asked = self._asked(request)
         with server_errors("searching"):
             for attempt in range(ATTEMPTS):
-                version = self._recent() if not attempt else self._read()
+                version = self._published.read() if attempt else self._published.recent()
                 if not _has_answers(version, request):
                     return []
                 call = partial(self._client.query_batch_points, version.name, asked.queries)
@@ -106,7 +104,7 @@ class ServerStore:
         asked = self._asked(request)
         with server_errors("searching"):
             for attempt in range(ATTEMPTS):
-                version = await self._arecent(client, at_once=attempt > 0)
+                version = await self._published.arecent(client, at_once=attempt > 0)
                 if not _has_answers(version, request):
                     return []
                 call = partial(client.query_batch_points, version.name, asked.queries)
@@ -119,21 +117,21 @@ class ServerStore:
         raise self._replaced()
 
     def scroll(self, filter: Filter | None = None) -> Iterator[dict[str, Any]]:
-        for point in self._points(self._published(), filter):
+        for point in self._points(self._published.now(), filter):
             yield {"id": str(point.id), **read_payload(point.payload or {})}
 
     def records(self, filter: Filter | None = None) -> Iterator[Record]:
-        version = self._published()
+        version = self._published.now()
         for point in self._points(version, filter, with_vectors=[DENSE]):
             dense: Any = point.vector[DENSE] if isinstance(point.vector, dict) else []
             yield Record(
                 str(point.id), read_payload(point.payload or {}), np.asarray(dense, dtype=np.float32)
             )
-        if self._published() != version:
+        if self._published.now() != version:
             raise self._replaced()
 
     def facet(self, field: str, filter: Filter | None = None, limit: int = 100) -> dict[Any, int]:
-        version = self._published()
+        version = self._published.now()
         kind = version.manifest.info().fields.get(field) if version else None
         if version is None or not version.manifest.chunks or kind is None:
             return {}
@@ -152,7 +150,7 @@ class ServerStore:
             return {hit.value: hit.count for hit in self._retry(call).hits}
 
     def extent(self, field: str, filter: Filter | None = None) -> tuple[Any, Any] | None:
-        version = self._published()
+        version = self._published.now()
         kind = version.manifest.info().fields.get(field) if version else None
         if version is None or not version.manifest.chunks or kind is None or kind not in ORDERED:
             return None
@@ -171,19 +169,19 @@ class ServerStore:
         return extent_of(found, field, kind)
 
     def info(self) -> StoreInfo:
-        version = self._published()
+        version = self._published.now()
         return (version.manifest if version else Manifest()).info()
 
     def check(self) -> None:
-        self._published()
+        self._published.now()
 
     def side(self, name: str) -> Path | None:
-        folder = self._side_folder(self._published())
+        folder = self._side_folder(self._published.now())
         path = folder / name if folder else None
         return path if path and path.exists() else None
 
     def side_names(self) -> list[str]:
-        folder = self._side_folder(self._published())
+        folder = self._side_folder(self._published.now())
         return sorted(sizes(folder)) if folder else []
 
     @contextlib.contextmanager
@@ -197,7 +195,7 @@ class ServerStore:
         rebuild: str | None = None,
     ) -> Iterator[ServerWriter]:
         with write_lock(self._folder, wait_s):
-            version = self._published()
+            version = self._published.now()
             state = version.manifest if version else Manifest()
             if (
                 rebuild is None
@@ -224,7 +222,7 @@ class ServerStore:
                 finally:
                     writer.abandon()
                     remove(writer.side)
-                    self._known = (-FRESH_S, None)
+                    self._published.forget()
 
     def settle(self, wait_s: float) -> None:
         """Nothing: a server looks after its index by itself."""
@@ -243,36 +241,6 @@ class ServerStore:
 
     def _retry(self, call: Callable[[], T]) -> T:
         return retry(call, self._patience_s)
-
-    def _published(self) -> Version | None:
-        """The published version as the server knows it now; None: there is none."""
-        with server_errors("asking for its state"):
-            return self._read()
-
-    def _read(self) -> Version | None:
-        version = self._retry(self.versions.published)
-        self._known = (time.monotonic(), version)
-        return version
-
-    def _recent(self) -> Version | None:
-        """The published version as we last heard of it; what has replaced it since is noticed."""
-        when, version = self._known
-        return version if version and time.monotonic() - when < FRESH_S else self._read()
-
-    async def _arecent(self, client: AsyncQdrantClient, *, at_once: bool) -> Version | None:
-        when, version = self._known
-        if version and not at_once and time.monotonic() - when < FRESH_S:
-            return version
-        alias = self.versions.alias
-        try:
-            info = await aretry(partial(client.get_collection, alias), self._patience_s)
-        except Exception as error:
-            if is_missing(error):
-                return None
-            raise
-        version = version_of(info, alias)
-        self._known = (time.monotonic(), version)
-        return version
 
     def _async_client(self, connect: Callable[[], AsyncQdrantClient]) -> AsyncQdrantClient:
         """One client for each event loop, whose connections are its own."""
