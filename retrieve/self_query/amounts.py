@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from retrieve.filter_values import INTEGER_LIMIT
@@ -118,6 +118,17 @@ def fits_another(question: Question, span: NumberSpan, fields: Sequence[Field]) 
         for field in fields
         if not field.is_year
     )
+
+
+def names_of_amounts(
+    question: Question, spans: Sequence[NumberSpan], fields: Sequence[Field]
+) -> Iterator[int]:
+    """Places of words before a compared number that name its field: "a budget of more than 5 million"."""
+    for span in spans:
+        last = question.first_past(span.start)
+        for at in range(max(0, last - REACH), last) if span.cue else ():
+            if any(field.named_by(question.norm(at)) == 1 for field in fields):
+                yield at
 
 
 def _fit(question: Question, span: NumberSpan, field: Field) -> float:

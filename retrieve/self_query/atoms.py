@@ -67,7 +67,7 @@ _DAY = r"(?P<day>3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th|er|\.)?"
 _DAY2 = _DAY.replace("day", "day2")
 _LAST = (
     r"(?P<which>last|latest|previous|prior|preceding|this(?: very)?|current"
-    r"|letzte[nrms]?|vergangene[nrms]?|diese[nrms]?|the past|past)"
+    r"|letzte[nrms]?|vergangene[nrms]?|diese[nrms]?|cet(?:te)?|est[ae]|the past|past)"
 )
 _PAST = (
     r"(?:last|past|previous|preceding|prior|recent|letzten|vergangenen|derniers|dernieres"

@@ -29,6 +29,8 @@ MAX_VALUES = 10_000
 SAMPLE = 1000
 """Chunks that are looked at to see which fields hold lists."""
 MAX_VALUE_WORDS = 12
+MIN_SHORT = 3
+"""Letters of a word that may be short for a field's name."""
 
 _NO_UNITS: Mapping[str, str] = MappingProxyType({})
 _AGENTIVE = ("or", "er", "ist", "ant", "ee", "by", "ian")
@@ -118,6 +120,9 @@ class Field:
         """How surely a folded word of a question names this field: 1 by its name, 0.6 by a word like it."""
         if word == "".join(self.words) or any(same_root(word, own) for own in self.telling):
             return 1.0
+        short = len(word) >= MIN_SHORT and any(own.startswith(word) for own in self.telling)
+        if short and any(word in group for group in self.concepts):
+            return 1.0  # "rev E", "dept"
         return 0.6 if any(word in group or stem(word) in group for group in self.concepts) else 0.0
 
 

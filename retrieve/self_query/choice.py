@@ -41,6 +41,8 @@ class Readings:
     """Places of words that tell what happened on a date: "closed last week"."""
     amounts: Mapping[int, int]
     """Characters of amounts with a comparison ("at least 10k"), and where the number itself begins."""
+    measured: frozenset[int]
+    """Places of words that name the field of such an amount: "a budget of more than 5 million"."""
 
 
 def choose(question: Question, mentions: Sequence[Mention], readings: Readings) -> list[Scored]:
@@ -110,6 +112,8 @@ class _Choice:
         here, readings = item.mention, self._readings
         places = range(here.first, here.last + 1)
         if any(place in self._owners for place in places):
+            return False
+        if here.how == "part" and here.length == 1 and here.first in readings.measured:
             return False
         if here.how != "alias" and (self._is_amount(here) or self._names_another(here)):
             return False

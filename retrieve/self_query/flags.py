@@ -90,7 +90,9 @@ def _named(question: Question, position: int, own: Sequence[str], field: Field) 
     word = question.words[position].norm
     if _is_name(question, position, own):
         return True
-    opposites = field_words().opposites
+    opposites, translated = field_words().opposites, field_words().translated
+    if len(own) == 1 and word in translated.get(own[0], ()):
+        return True
     if any(word in opposites[name] for name in own if name in opposites):
         return False
     for prefix in _PREFIXES:

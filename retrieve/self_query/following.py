@@ -12,11 +12,15 @@ from retrieve.self_query.text import fold, same_root
 REACH = 4
 """Words after a mention in which its field may be named."""
 REACH_DOCUMENTS = 3
+REACH_NAMES = 8
+"""Words of names that may stand between documents and the last of those who made them."""
 _COPULAS = frozenset(["was", "is", "were", "are", "as", "in", "the", "a", "an", "being"])
-_DOES = frozenset(["does", "do", "did", "has", "have"])
+_DOES = frozenset(["does", "do", "did", "has", "have", "is", "are"])
+_RELATIVES = frozenset(["that", "which"])
 _HAS = frozenset(["hat", "haben", "hatte"])
 _ANYTHING = frozenset(["anything", "something", "any"])
 _SAYING = frozenset(["say", "write", "report"])
+_WORK = _SAYING | {"review", "sign", "edit"}
 
 
 def named_after(question: Question, mention: Mention) -> float:
@@ -91,7 +95,7 @@ def made(question: Question, mention: Mention) -> float:
     verb = question.norm(after)
     if role == "agent" and verb and any(same_root(verb, own) for own in field.telling):
         return weights.MADE  # "whatever Osei owns"
-    if role == "agent" and _has_anything(question, mention):
+    if role == "agent" and (_has_anything(question, mention) or _is_clause(question, mention, verb)):
         return weights.MADE
     groups = (
         _verbs_after(question, mention, verb)
@@ -113,6 +117,19 @@ def _has_anything(question: Question, mention: Mention) -> bool:
     return first < mention.first and bool(after & _ANYTHING)
 
 
+def _is_clause(question: Question, mention: Mention, verb: str) -> bool:
+    """ "Everything that Brandt signed", "the papers Brandt and Osei signed": it tells of the documents."""
+    if not field_words().groups_of(verb):
+        return False
+    at = mention.first - 1
+    while mention.first - at < REACH_NAMES and (
+        question.norm(at) in plain_words().connectors or (at >= 0 and question.words[at].is_name)
+    ):
+        at -= 1
+    at -= question.norm(at) in _RELATIVES
+    return question.norm(at) in field_words().documents
+
+
 def _verbs_after(question: Question, mention: Mention, verb: str) -> frozenset[str]:
     joined = question.is_joined(mention.last, mention.last + 1)
     return field_words().groups_of(verb) if joined else frozenset()
@@ -132,4 +149,4 @@ def _verb_at_end(question: Question, mention: Mention) -> frozenset[str]:
     earlier = {question.norm(mention.first - steps) for steps in range(1, REACH)}
     if not earlier & _HAS:
         return frozenset()
-    return field_words().groups_of(question.words[-1].norm) & {"write", "say", "report"}
+    return field_words().groups_of(question.words[-1].norm) & _WORK

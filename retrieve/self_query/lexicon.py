@@ -57,6 +57,7 @@ class FieldWords(WordTable):
     present: Words
     opponents: Words
     opposites: Mapping[str, Words]
+    translated: Mapping[str, Words]
     bool_words: Words
     dimensions: Mapping[str, Words]
     ages: Words

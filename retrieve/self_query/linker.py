@@ -8,16 +8,15 @@ numbers, and keeps what the words around them support. What it is not sure of st
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
 
-from retrieve.filters import Filter
-from retrieve.self_query.amounts import fits_another, number_findings
+from retrieve.self_query.amounts import fits_another, names_of_amounts, number_findings
 from retrieve.self_query.catalog import Catalog, Field
 from retrieve.self_query.choice import Readings, choose
 from retrieve.self_query.dates import DateSpan, read_dates
+from retrieve.self_query.either import either_or
 from retrieve.self_query.flags import bool_findings, empty_findings
 from retrieve.self_query.mentions import Mention, ValueIndex
 from retrieve.self_query.moments import date_findings, verbs_of_dates
@@ -32,8 +31,6 @@ from retrieve.self_query.values import value_findings
 
 LONGEST = 10_000
 """Characters of a question in which conditions are looked for; what is longer is a pasted document."""
-_EITHER = re.compile(r"(?<![^\W_])(?:either|entweder|soit|o bien)(?![^\W_])")
-_OR = re.compile(r"(?<![^\W_])(?:or|oder|ou|o)(?![^\W_])")
 _NO_RANKS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -73,7 +70,8 @@ class Linker:
         found += number_findings(question, compared(question.folded, numbers), self._amounts)
         found += bool_findings(question, self._catalog.of_type("bool"), taken)
         found += empty_findings(question, self._catalog.fields, taken)
-        return either_or(question, sorted(found, key=lambda finding: finding.spans[0]))
+        ordered = sorted(found, key=lambda finding: finding.spans[0])
+        return either_or(question, ordered, self._catalog.fields)
 
     def _readings(
         self, question: Question, dates: Sequence[DateSpan], numbers: Sequence[NumberSpan]
@@ -83,7 +81,7 @@ class Linker:
         amounts = {
             at: span.number_start for span in numbers if span.cue for at in range(span.start, span.end)
         }
-        return Readings(places, verbs, amounts)
+        return Readings(places, verbs, amounts, frozenset(names_of_amounts(question, numbers, self._amounts)))
 
     def _dates(
         self,
@@ -111,23 +109,3 @@ def _is_taken(question: Question, mention: Mention, findings: Sequence[Finding])
 
 def _fit_others(question: Question, numbers: Iterable[NumberSpan], fields: Sequence[Field]) -> bool:
     return any(fits_another(question, number, fields) for number in dict.fromkeys(numbers))
-
-
-def either_or(question: Question, findings: list[Finding]) -> list[Finding]:
-    """ "Either from Acme or signed by Osei": one of two conditions on different fields."""
-    match = _EITHER.search(question.folded)
-    if match is None:
-        return findings
-    after = [finding for finding in findings if finding.spans[0][0] >= match.end()][:2]
-    if len(after) < 2 or any(finding.negated for finding in after):
-        return findings
-    gap = question.folded[after[0].spans[-1][1] : after[1].spans[0][0]]
-    if not _OR.search(gap) or re.search(r"[,;:.!?]", gap):
-        return findings
-    joined = Finding(
-        Filter(should=(after[0].condition, after[1].condition)),
-        (*after[0].spans, *after[1].spans),
-        min(finding.confidence for finding in after),
-        " or ".join(finding.reason for finding in after),
-    )
-    return [joined if finding is after[0] else finding for finding in findings if finding is not after[1]]

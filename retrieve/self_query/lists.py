@@ -36,7 +36,9 @@ def listed(question: Question, a: Mention, b: Mention) -> bool:
     known = plain_words()
     passed = all(word.norm in known.in_lists or left.field.named_by(word.norm) == 1 for word in between)
     return passed and (
-        any(word.norm in known.connectors for word in between) or gap.strip() in (",", "/", "&", "+")
+        any(word.norm in known.connectors for word in between)
+        or "as well as" in gap
+        or gap.strip() in (",", "/", "&", "+")
     )
 
 

@@ -23,6 +23,8 @@ Hit = tuple[Field, str]
 Hits = tuple[tuple[Field, tuple[str, ...]], ...]
 """Fields with the values that are meant, sorted."""
 
+MIN_COMPACT = 6
+"""Letters from which on words may be written apart or together: "sono view 7" is SonoView 7."""
 SHORT = 2
 """Letters of a word whose plural has no stem of its own."""
 FREQUENT = 16_000
@@ -90,6 +92,7 @@ class ValueIndex:
         self._names = _Table()
         self._parts = _Table()
         self._initials = _Table()
+        self._compact: dict[str, Key] = {}
         for field in catalog.of_type("keyword"):
             silent = plain_words().small | plain_words().company_forms | set(map(stem, field.words))
             for value in field.values:
@@ -107,6 +110,8 @@ class ValueIndex:
         key = stems(value)
         if not key or len(key) > MAX_VALUE_WORDS:
             return
+        if len(key) > 1 and len(compact := "".join(key)) >= MIN_COMPACT:
+            self._compact.setdefault(compact, key)
         hit = (field, value)  # one object for all the words that mean it
         self._whole.add(key, hit)
         if len(key) > 1 and len(key[-1]) == SHORT:
@@ -150,7 +155,8 @@ class ValueIndex:
         whole, aliases, parts = self._whole.get(key), self._aliases.get(key), self._parts.get(key)
         names = self._names.get(key)
         if not (whole or aliases or parts or names):
-            joined = self._whole.get(("".join(key),)) if first < last else ()
+            compact = "".join(key)
+            joined = self._whole.get(self._compact.get(compact, (compact,)))
             return _mentions(first, last, joined, "exact", common=False)  # "lena weber" is lenaweber
         common = is_common(here)
         plain = len(here) == 1 and not here[0].is_name and self._ranks.get(here[0].norm, FREQUENT) < FREQUENT

@@ -25,8 +25,8 @@ _CLOSINGS = (
         "gte",
         re.compile(
             rf"{_NOUN}\s*(?:or|and|oder|ou|o)\s+"
-            r"(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|hotter|warmer|upwards?|beyond"
-            r"|mehr|plus|mas)(?![^\W_])"
+            r"(?:more|higher|above|greater|up|better|longer|larger|over|older|bigger|hotter|warmer|later|newer|upwards?"
+            r"|beyond|mehr|hoher|plus|mas)(?![^\W_])"
             rf"|\s*(?:plus|min|upwards?|mindestens)(?![^\W_])|{_NOUN}\s*(?:minimum|{_LEAST})(?![^\W_])"
         ),
     ),
@@ -34,7 +34,7 @@ _CLOSINGS = (
         "lte",
         re.compile(
             rf"{_NOUN}\s*(?:or|and|oder|ou|o)\s+"
-            r"(?:less|fewer|lower|below|under|cheaper|shorter|smaller|weniger|moins|menos)(?![^\W_])"
+            r"(?:less|fewer|lower|below|under|cheaper|shorter|smaller|earlier|weniger|moins|menos)(?![^\W_])"
             rf"|\s*(?:tops|max|hochstens)(?![^\W_])|{_NOUN}\s*(?:maximum|{_MOST})(?![^\W_])"
         ),
     ),

@@ -12,10 +12,12 @@ from functools import lru_cache
 
 from retrieve.self_query.calendar import Days, Openness, ago, months_on, unit_around, weekday_before
 from retrieve.self_query.calendar_words import CalendarUnit, calendar_words
+from retrieve.self_query.question import ending_at
 
 OLDEST, YOUNGEST = 1000, 2199
 """Years that are understood as years."""
-_THIS = ("this", "current", "diese")
+_THIS = ("this", "current", "diese", "cet", "este", "esta")
+_NOT_ENGLISH = re.compile(r"(?<![^\W_])(?:en|entre|depuis|desde|des|du|de|jusqu'en|apres|avant)\s+$")
 _AT_MOST = (
     *("less", "under", "fewer", "newer", "younger", "no older", "not older"),
     *("no more", "at most", "within"),
@@ -94,12 +96,12 @@ def named_month(match: re.Match[str], today: date) -> Days | None:
     year, name = year_of(match, today), match["month"]
     known = calendar_words()
     if year is None and name in known.ambiguous:
-        french = match.string.startswith("en ", max(0, match.start() - 3))
+        foreign = ending_at(_NOT_ENGLISH, match.string, match.start())
         if not (
             after_preposition(match.string, match.start()) or _to_month().match(match.string, match.end())
         ):
             return None
-        if name in ("mar", "mars") and not french:
+        if name in ("mar", "mars") and not foreign:
             return None
     return _part_of_year(match, today, date(2000, known.month_of[name], 1), 1, year)
 

@@ -13,7 +13,6 @@ from retrieve.self_query.lexicon import field_words
 from retrieve.self_query.mentions import Mention
 from retrieve.self_query.plan import Finding
 from retrieve.self_query.question import Question
-from retrieve.self_query.text import same_root
 
 SURE = 0.8
 _EITHER = re.compile(
@@ -57,8 +56,7 @@ def _named(question: Question, mention: Mention) -> Iterator[int]:
 
 
 def _names(word: str, field: Field) -> bool:
-    named = any(same_root(word, own) for own in field.telling)
-    return named or bool(field_words().groups_of(word) & verbs_of(field))
+    return field.named_by(word) > 0 or bool(field_words().groups_of(word) & verbs_of(field))
 
 
 def _finding(question: Question, one: Mention, other: Mention) -> Finding:

@@ -111,6 +111,9 @@ VALUES = [
     ("hey, can you find the piece that Tom Price wrote on boats?", value("author", "Tom Price")),
     ("Artikel mit Schlagwort Fishing", value("topics", "Fishing")),
     ("NHRs: boats", value("source", "New Harbour Review")),
+    ("tech wire articles on boats", value("source", "TechWire")),
+    ("newharbour review articles", value("source", "New Harbour Review")),
+    ("the articles Tom Price edited on boats", value("author", "Tom Price")),
 ]
 NOTHING = [
     "Where did Tom Price study medicine?",
@@ -150,6 +153,7 @@ def test_the_subject_of_a_question_is_none(linker: Linker, question: str) -> Non
 def test_two_values_of_a_list_field_are_both_wanted(linker: Linker) -> None:
     both = {"must": [value("topics", "Housing"), value("topics", "Solar Power")]}
     assert said(linker, "articles tagged both housing and solar power") == both
+    assert said(linker, "articles tagged housing as well as solar power") == both
 
 
 @pytest.mark.parametrize(
@@ -212,6 +216,16 @@ def test_negations_exclude(linker: Linker, question: str, conditions: list[dict[
         ("articles that never got an author", {"is_empty": {"key": "author"}}),
         ("articles where the author field was left blank", {"is_empty": {"key": "author"}}),
         ("articles that were never updated", {"is_empty": {"key": "updated"}}),
+        ("articles with 8 pages or more", between("pages", gte=8)),
+        ("Artikel bis Ende 2022", between("published", lt="2023-01-01T00:00:00Z")),
+        (
+            "articles publiés cette année",
+            between("published", gte="2026-01-01T00:00:00Z", lt="2027-01-01T00:00:00Z"),
+        ),
+        (
+            "articles parus entre mars et mai 2021",
+            between("published", gte="2021-03-01T00:00:00Z", lt="2021-06-01T00:00:00Z"),
+        ),
         ("articles with 90+ pages", between("pages", gte=90)),
     ],
 )
@@ -227,9 +241,23 @@ def test_a_number_that_no_document_has_is_no_condition(linker: Linker) -> None:
     assert said(linker, "articles of 9 pages") is None
 
 
-def test_either_or_over_two_fields(linker: Linker) -> None:
-    given = said(linker, "articles either by Tom Price or tagged fishing")
-    assert given == {"must": [{"should": [value("author", "Tom Price"), value("topics", "Fishing")]}]}
+@pytest.mark.parametrize(
+    "question",
+    [
+        "articles either by Tom Price or tagged fishing",
+        "articles by Tom Price or tagged fishing",
+        "tides: anything that Tom Price wrote or that is tagged fishing",
+    ],
+)
+def test_either_or_over_two_fields(linker: Linker, question: str) -> None:
+    either = {"should": [value("author", "Tom Price"), value("topics", "Fishing")]}
+    assert said(linker, question) == {"must": [either]}
+
+
+def test_an_or_of_the_matter_joins_no_conditions(linker: Linker) -> None:
+    since = between("published", gte="2021-03-01T00:00:00Z")
+    given = said(linker, "articles by Tom Price on cranes or sluices since March 2021")
+    assert given == {"must": [value("author", "Tom Price"), since]}
 
 
 def test_conditions_of_all_kinds_together(linker: Linker) -> None:

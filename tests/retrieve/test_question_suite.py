@@ -2,9 +2,9 @@
 
 The sets were written one after the other by authors who had not seen the linker; each was scored once before
 anything was tuned to it: heldout 0.783, second 0.812, third 0.843, fourth 0.857, fifth 0.859, sixth 0.863,
-seventh 0.875; and three whose authors were asked for wordings that surprise: eighth 0.606, ninth 0.767,
-tenth 0.716. All have been used since to mend the linker: what they show now is that nothing gets worse
-unnoticed.
+seventh 0.875, eleventh 0.855; and three whose authors were asked for wordings that surprise: eighth 0.606,
+ninth 0.767, tenth 0.716. All have been used since to mend the linker: what they show now is that nothing
+gets worse unnoticed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ LEAST = {
     "heldout": 0.963,
     "second": 0.948,
     "third": 0.975,
-    "fourth": 0.937,
+    "fourth": 0.94,
     "fifth": 0.933,
-    "sixth": 0.918,
-    "seventh": 0.898,
+    "sixth": 0.921,
+    "seventh": 0.901,
     "eighth": 0.853,
-    "ninth": 0.871,
-    "tenth": 0.779,
+    "ninth": 0.874,
+    "tenth": 0.79,
+    "eleventh": 0.908,
 }
 """The share of questions whose filter is exactly right, less a hundredth."""
 MOST_EXCLUDING = {
@@ -41,11 +42,12 @@ MOST_EXCLUDING = {
     "third": 5,
     "fourth": 12,
     "fifth": 8,
-    "sixth": 10,
+    "sixth": 9,
     "seventh": 13,
     "eighth": 18,
-    "ninth": 23,
-    "tenth": 21,
+    "ninth": 22,
+    "tenth": 19,
+    "eleventh": 16,
 }
 """Questions whose filter leaves out a document that the right one passes."""
 
