@@ -17,6 +17,7 @@ REACH_NAMES = 8
 _COPULAS = frozenset(["was", "is", "were", "are", "as", "in", "the", "a", "an", "being"])
 _DOES = frozenset(["does", "do", "did", "has", "have", "is", "are"])
 _RELATIVES = frozenset(["that", "which"])
+_HAVE = frozenset(["have", "got"])
 _HAS = frozenset(["hat", "haben", "hatte"])
 _ANYTHING = frozenset(["anything", "something", "any"])
 _SAYING = frozenset(["say", "write", "report"])
@@ -111,10 +112,13 @@ def made(question: Question, mention: Mention) -> float:
 
 
 def _has_anything(question: Question, mention: Mention) -> bool:
-    """ "Does Osei offer anything on", "has Brandt got something about"."""
+    """ "Does Osei offer anything on", "has Brandt got something about", "does Brandt have a report on"."""
     first = next((at for at, word in enumerate(question.words) if word.norm in _DOES), len(question.words))
     after = {question.norm(mention.last + steps) for steps in (2, 3)}
-    return first < mention.first and bool(after & _ANYTHING)
+    verb, article = question.norm(mention.last + 1), question.norm(mention.last + 2)
+    has = verb in _HAVE and article in plain_words().articles
+    documents = has and question.norm(mention.last + 3) in field_words().documents
+    return first < mention.first and bool(documents or after & _ANYTHING)
 
 
 def _is_clause(question: Question, mention: Mention, verb: str) -> bool:
