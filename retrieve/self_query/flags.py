@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from retrieve.filters import IsEmpty, MatchValue
 from retrieve.self_query.catalog import Field
 from retrieve.self_query.lexicon import common_words, field_words, plain_words
+from retrieve.self_query.moments import points_to
 from retrieve.self_query.negation import negator_before
 from retrieve.self_query.plan import Finding
 from retrieve.self_query.question import Question
@@ -25,7 +26,8 @@ _TO_COME = re.compile(
 )
 _BLANK = re.compile(
     r"(?<![^\W_])(?P<name>[^\W\d_]+)"
-    r"(?:\s+(?:box|field|column|date|is|was|were|are|still|been|being|left)){1,4}\s+(?:blank|empty)(?![^\W_])"
+    r"(?:\s+(?:box|field|column|date|is|was|were|are|still|been|being|left)){1,4}"
+    r"\s+(?:blank|empty|missing|not (?:given|stated|known))(?![^\W_])"
 )
 _NO = re.compile(r"\s*[:=]\s*(?:no|false|nein|non)(?![^\W_])")
 _DO = frozenset(["don", "doesn", "didn"])
@@ -172,6 +174,9 @@ def _missing(
         last = position + 1
         while question.norm(last) in plain_words().lacking.passed:
             last += 1
+        dated = field.type == "datetime" and question.norm(last + 1) == "date"
+        if dated and last + 1 not in taken and points_to(question.norm(last), field):
+            return position, last + 1  # "no decision date" of ``decided_on``
         named = last < len(question.words) and last not in taken and _names(question.norm(last), field)
         if named and not (last + 1 in taken and question.is_joined(last, last + 1)):
             return position, last

@@ -16,6 +16,7 @@ REACH_NAMES = 8
 """Words of names that may stand between documents and the last of those who made them."""
 _COPULAS = frozenset(["was", "is", "were", "are", "as", "in", "the", "a", "an", "being"])
 _DOES = frozenset(["does", "do", "did", "has", "have", "is", "are"])
+_DID = frozenset(["did", "made"])
 _RELATIVES = frozenset(["that", "which"])
 _HAVE = frozenset(["have", "got"])
 _HAS = frozenset(["hat", "haben", "hatte"])
@@ -123,7 +124,7 @@ def _has_anything(question: Question, mention: Mention) -> bool:
 
 def _is_clause(question: Question, mention: Mention, verb: str) -> bool:
     """ "Everything that Brandt signed", "the papers Brandt and Osei signed": it tells of the documents."""
-    if not field_words().groups_of(verb):
+    if not (field_words().groups_of(verb) or verb in _DID):
         return False
     at = mention.first - 1
     while mention.first - at < REACH_NAMES and (

@@ -38,7 +38,7 @@ _TITLED = re.compile(
     r"\s*:?\s*[\"'“”«]?$"
 )
 _TO = re.compile(r"(?<![^\W_])(?:to|an)\s+(?:both\s+|either\s+)?(?:the\s+)?$")
-_STATE = re.compile(r"(?<![^\W_])(?:is|are|'s|still|been|remains?|currently|already)\s+$")
+_STATE = re.compile(r"(?<![^\W_])(?:is|are|'s|still|been|remains?|currently|already)\s+(?:(?:in|on)\s+)?$")
 _AGAINST = re.compile(r"(?<![^\W_])(?:against|versus|vs\.?|v\.?|contre|contra|gegen)\s*(?:the\s+)?$")
 _LAST_WORD = re.compile(r"([^\W_]+)\s+$")
 _OF = ("of", "from", "at", "de", "d'", "du")
@@ -86,9 +86,9 @@ def asked_for(question: Question, mention: Mention) -> float:
     role, earlier = mention.field.role, question.norm(mention.first - 1)
     if earlier in plain_words().choosing:
         return weights.CHOSEN_AGENT if role == "agent" and mention.field.is_list else weights.CHOSEN
-    may_be_state = mention.common and mention.how == "exact" and not question.asks_how
+    may_be_state = mention.how == "exact" and not question.asks_how
     if may_be_state and question.before(mention.first, _STATE):
-        return weights.STATE
+        return weights.STATE if mention.common else weights.STATE_OF_NAME
     return weights.ASKED_FOR if earlier in plain_words().determining and role == "about" else 0.0
 
 

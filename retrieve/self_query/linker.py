@@ -62,7 +62,8 @@ class Linker:
         mentions = [mention for mention in mentions if not _is_taken(question, mention, roles)]
         chosen = choose(question, mentions, self._readings(question, dates, spans))
         taken = {i for item in chosen for i in range(item.mention.first, item.mention.last + 1)}
-        dates = self._dates(question, dates, spans, taken)
+        named = taken | _within_names(question, mentions, dates)
+        dates = self._dates(question, dates, spans, named)
         found = roles + value_findings(question, chosen)
         found += date_findings(question, dates, self._catalog, today)
         read = {at for span in dates for at in question.within(span.start, span.end)} | taken
@@ -100,6 +101,14 @@ class Linker:
             if not (span.bare_year and _fit_others(question, here, self._amounts)):
                 found.append(span)
         return found
+
+
+def _within_names(question: Question, mentions: Sequence[Mention], dates: Sequence[DateSpan]) -> set[int]:
+    """Places of words of names that say more than a date: "August Brandt" is no August."""
+    dated = {at for span in dates for at in question.within(span.atom_start, span.end)}
+    names = (m for m in mentions if m.how == "exact" and not m.typo and m.field.role == "agent")
+    places = (range(mention.first, mention.last + 1) for mention in names)
+    return {at for place in places if not dated.issuperset(place) for at in place}
 
 
 def _is_taken(question: Question, mention: Mention, findings: Sequence[Finding]) -> bool:

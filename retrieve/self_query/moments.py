@@ -99,7 +99,7 @@ def _field_for(
         if score > best:
             best, pointed = score, field
     if pointed is not None:
-        return pointed, max(_points_to(word, pointed) for _, word in near)
+        return pointed, max(points_to(word, pointed) for _, word in near)
     own = [field for field in years if not (moments and field.kinds & field_words().beginnings)]
     if span.bare_year and own:
         return own[0], 0.0
@@ -108,11 +108,12 @@ def _field_for(
 
 def _pointing(near: Sequence[tuple[int, str]], field: Field) -> float:
     """How surely words beside a date, given with their distance, point to a field."""
-    scores = [(_points_to(word, field), distance) for distance, word in near]
+    scores = [(points_to(word, field), distance) for distance, word in near]
     return max((score - FARTHER * distance for score, distance in scores if score), default=0.0)
 
 
-def _points_to(word: str, field: Field) -> float:
+def points_to(word: str, field: Field) -> float:
+    """How surely a word beside a date tells that it is one of this field; 0: it does not."""
     if any(same_root(word, own) and own not in _NOT_TELLING for own in field.telling):
         return NAMED
     names = set(field.words)
@@ -132,7 +133,7 @@ def verbs_of_dates(question: Question, spans: Sequence[DateSpan], catalog: Catal
                 break
             if question.norm(at) in field_words().documents:
                 break
-            if any(_points_to(question.norm(at), field) for field in moments):
+            if any(points_to(question.norm(at), field) for field in moments):
                 found.add(at)
                 break
     return found

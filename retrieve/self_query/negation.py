@@ -10,6 +10,9 @@ from retrieve.self_query.question import Question
 
 REACH = 6
 """Words before a mention in which what negates it may stand."""
+LONG = 5
+"""Letters of a word beyond which "-ed" is the end of a verb."""
+_JOINING = frozenset(["", "but", "and", "or", "though"])
 _BREAK = re.compile(r"[.;?!]|,\s|\s-\s|:")
 _AFTER = re.compile(r"\s{1,9}(?:did|does|do|is|was|are|were|has|have|had)(?:\s{1,9}not|n't)(?![^\W_])")
 _EXCLUDED = re.compile(r"\s{1,9}(?:is |are )?(?:excluded|excepted|aside)(?![^\W_])")
@@ -36,6 +39,7 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
         position: the mention's first word. field: what it is a value of; its own words are passed over.
     """
     negators = plain_words().negators
+    acted = False  # "but not streamed on YouTube", and no "weren't cleaned at Nonna's"
     for at in range(position - 1, max(-1, position - 1 - REACH), -1):
         word, earlier = question.norm(at), question.norm(at - 1)
         if _BREAK.search(question.gap(at, at + 1)) and word not in negators.titles:
@@ -43,10 +47,14 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
         if (earlier, word) in plain_words().negating_pairs:
             return at - 1
         if word in negators.single and word not in negators.weak:
-            return None if (earlier, word) == ("if", "not") else at
+            joined = earlier in _JOINING or question.gap(at - 1, at).strip() == ","
+            refused = not acted or (word == "not" and joined)
+            return at if refused and (earlier, word) != ("if", "not") else None
         if word in negators.weak:
             return at if _is_but(question, at, field) else None
-        if not _passes(word, field):
+        if len(word) > LONG and word.endswith("ed") and not _passes(word, field):
+            acted = True
+        elif not _passes(word, field):
             return None
     return None
 

@@ -42,6 +42,7 @@ _CLOSINGS = (
 _RATE = re.compile(r"(?:\d|[€$£]|k|euros?|dollars?|pounds?|usd|eur|gbp|times?|once)\s+$")
 _BETWEEN = re.compile(r"(?<![^\W_])(?:between|zwischen|entre|from|von|de)\s+(?:the\s+)?$")
 _JOIN = re.compile(r"\s*(?:and|und|et|y|to|bis|a|-)\s*")
+_ALSO = re.compile(r"\s*,?\s*(?:and|but|und|et|y)\s*")
 _UPWARDS = re.compile(r"\s*(?:on|up|upwards?)(?![^\W_])")
 LARGEST = 1e18
 """Numbers beyond it are not read: no field counts that far."""
@@ -131,7 +132,9 @@ def compared(folded: str, numbers: Sequence[NumberSpan]) -> list[NumberSpan]:
     while position < len(numbers):
         pair = numbers[position : position + 2]
         joined = _joined(folded, *pair) if len(pair) == 2 else None
-        spans.append(joined or _compared(folded, pair[0]))
+        span = joined or _compared(folded, pair[0])
+        closed = _closed(folded, spans[-1], span) if spans else None
+        spans[len(spans) - (closed is not None) :] = [closed or span]
         position += 2 if joined else 1
     return spans
 
@@ -233,6 +236,25 @@ def _joined(folded: str, left: NumberSpan, right: NumberSpan) -> NumberSpan | No
         low=low,
         high=high,
         unit=right.unit or left.unit,
+        number_start=left.number_start,
+        cue="between",
+    )
+
+
+def _closed(folded: str, left: NumberSpan, right: NumberSpan) -> NumberSpan | None:
+    """ "At least 40 and at most 80 euros": two bounds that stand together are one range."""
+    end = max(left.end, left.word_end if left.unit or left.unit_word else left.end)
+    if not (left.cue and right.cue and _ALSO.fullmatch(folded[end : right.start][: LONGEST_GAP + 1])):
+        return None
+    if left.low is None or left.high is not None or right.high is None or right.low is not None:
+        return None
+    if left.low > right.high or left.unit_word not in ("", right.unit_word):
+        return None  # "at least 4 stars and at most 200 euros" are two
+    return replace(
+        right,
+        start=left.start,
+        low=left.low,
+        low_open=left.low_open,
         number_start=left.number_start,
         cue="between",
     )

@@ -18,12 +18,13 @@ SURE = 0.8
 _EITHER = re.compile(
     r"(?<![^\W_])(?:either|whether|be it|no matter|regardless|entweder|ob|soit|ya sea)(?![^\W_])"
 )
+_AS_OR = re.compile(r"(?<![^\W_])as (?:the |an? )?[^\W_]+,? or (?:else )?as ")
 _OR = frozenset(["or", "oder", "ou", "o", "soit"])
 
 
 def role_findings(question: Question, mentions: Sequence[Mention]) -> list[Finding]:
     """Conditions on one value in one of two fields of persons, where the question names both roles."""
-    opening = _EITHER.search(question.folded)
+    opening = _EITHER.search(question.folded) or _AS_OR.search(question.folded)
     if opening is None:
         return []
     found: dict[tuple[int, int], Finding] = {}

@@ -38,9 +38,8 @@ class Spelling:
         allowed = 2 if len(own) >= LONG_TYPO else 1
         best, fewest = own, allowed + 1
         for other in self._candidates(own, allowed):
-            if (other.startswith(own) or own.startswith(other)) and not (
-                word.is_name and len(own) > LONG_NAME
-            ):
+            begins = other.startswith(own) or own.startswith(other)
+            if begins and not (_is_doubled(own, other) or (word.is_name and len(own) > LONG_NAME)):
                 continue  # another form of a word, or another word
             distance = DamerauLevenshtein.distance(own, other, score_cutoff=allowed)
             if distance <= allowed and (distance, other) < (fewest, best):
@@ -63,3 +62,9 @@ class Spelling:
             yield from self._alike.get((own[0], length), ())
             if swapped[0] != own[0]:
                 yield from (w for w in self._alike.get((swapped[0], length), ()) if w.startswith(swapped))
+
+
+def _is_doubled(one: str, other: str) -> bool:
+    """Whether one has its last letter twice: "recal", "telegramm"."""
+    shorter, longer = sorted((one, other), key=len)
+    return shorter + shorter[-1] == longer

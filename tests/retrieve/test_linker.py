@@ -113,6 +113,8 @@ VALUES = [
     ("NHRs: boats", value("source", "New Harbour Review")),
     ("tech wire articles on boats", value("source", "TechWire")),
     ("newharbour review articles", value("source", "New Harbour Review")),
+    ("Qu'est-ce que Kovács a écrit sur les bateaux ?", value("author", "Anna Kovács")),
+    ("What has Kovács found out about boats?", value("author", "Anna Kovács")),
     ("the articles Tom Price edited on boats", value("author", "Tom Price")),
 ]
 NOTHING = [
@@ -170,6 +172,7 @@ def test_two_values_of_a_list_field_are_both_wanted(linker: Linker) -> None:
         ("articles on tides, but spare me TechWire", [value("source", "TechWire")]),
         ("tides in estuaries; leave TechWire out of it", [value("source", "TechWire")]),
         ("Artikel nicht von Kovács", [value("author", "Anna Kovács")]),
+        ("tides in estuaries, but not reprinted in TechWire", [value("source", "TechWire")]),
         (
             "articles not from 2022",
             [between("published", gte="2022-01-01T00:00:00Z", lt="2023-01-01T00:00:00Z")],
@@ -216,6 +219,12 @@ def test_negations_exclude(linker: Linker, question: str, conditions: list[dict[
         ("articles that never got an author", {"is_empty": {"key": "author"}}),
         ("articles where the author field was left blank", {"is_empty": {"key": "author"}}),
         ("articles that were never updated", {"is_empty": {"key": "updated"}}),
+        ("articles of at least 5 and at most 8 pages", between("pages", gte=5, lte=8)),
+        ("articles where the topics are missing", {"is_empty": {"key": "topics"}}),
+        (
+            "tides, published Tuesday",
+            between("published", gte="2026-05-12T00:00:00Z", lt="2026-05-13T00:00:00Z"),
+        ),
         ("articles with 8 pages or more", between("pages", gte=8)),
         ("Artikel bis Ende 2022", between("published", lt="2023-01-01T00:00:00Z")),
         (

@@ -2,9 +2,9 @@
 
 The sets were written one after the other by authors who had not seen the linker; each was scored once before
 anything was tuned to it: heldout 0.783, second 0.812, third 0.843, fourth 0.857, fifth 0.859, sixth 0.863,
-seventh 0.875, eleventh 0.855; and three whose authors were asked for wordings that surprise: eighth 0.606,
-ninth 0.767, tenth 0.716. All have been used since to mend the linker: what they show now is that nothing
-gets worse unnoticed.
+seventh 0.875, eleventh 0.855, twelfth 0.848; and three whose authors were asked for wordings that surprise:
+eighth 0.606, ninth 0.767, tenth 0.716. All have been used since to mend the linker: what they show now is
+that nothing gets worse unnoticed.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ LEAST = {
     "seventh": 0.901,
     "eighth": 0.853,
     "ninth": 0.874,
-    "tenth": 0.79,
-    "eleventh": 0.908,
+    "tenth": 0.793,
+    "eleventh": 0.911,
+    "twelfth": 0.905,
 }
 """The share of questions whose filter is exactly right, less a hundredth."""
 MOST_EXCLUDING = {
@@ -48,6 +49,7 @@ MOST_EXCLUDING = {
     "ninth": 22,
     "tenth": 19,
     "eleventh": 16,
+    "twelfth": 14,
 }
 """Questions whose filter leaves out a document that the right one passes."""
 
