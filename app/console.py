@@ -35,7 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     # Each package's main reads sys.argv, as it does when it runs by itself.
     sys.argv = [f"draftline {package}", *command, *rest]
-    return int(import_module(f"{package}.__main__").main())
+    try:
+        return int(import_module(f"{package}.__main__").main())
+    except KeyboardInterrupt:  # while the package was being imported; its main handles all others
+        sys.stderr.write("interrupted\n")
+        return 130
 
 
 def usage() -> str:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -29,6 +31,8 @@ Row = dict[str, Any]
 
 TASKS_AT_ONCE = 8
 OUTCOMES_AT_ONCE = 16
+PATIENCE_S = 10.0
+"""Within which a cluster has to answer."""
 
 
 class RayPool:
@@ -55,6 +59,7 @@ class RayPool:
         self._started = not ray.is_initialized()
         if self._started:
             address = self._settings.ingest.ray_address
+            check_reachable(address)
             try:
                 # Actors that wait for each other's cores would wait for ever.
                 cores = None if address else self._actors + self._settings.ingest.ray_embedders + 1
@@ -104,6 +109,28 @@ class RayPool:
         for row in rows.iter_rows():
             item = row["item"]
             yield tasks[row["place"]], pickle.loads(item) if item else None
+
+
+def check_reachable(address: str | None) -> None:
+    """Ray itself would try for ever.
+
+    Raises:
+        InputError: nobody listens at a host and port.
+    """
+    parts = urlsplit(address if address and "://" in address else f"//{address or ''}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise InputError(f"ingest.ray_address = {address!r} is no address: host:port") from None
+    if not parts.hostname or port is None:
+        return  # Ray's own words for where it looks: "auto", "local"
+    try:
+        with socket.create_connection((parts.hostname, port), timeout=PATIENCE_S):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"the Ray cluster at {address} (ingest.ray_address) cannot be reached: {error.strerror or error}"
+        ) from None
 
 
 class _Converting:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,3 +114,20 @@ def test_workers_end_with_the_pool(folder: Path, make_settings: Make) -> None:
         assert pid is not None
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_ctrl_c_while_workers_are_being_started_is_no_traceback(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ingest", str(folder), "--convert-only", "--out", str(tmp_path / "out")]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not _is_importing(running.pid) and running.poll() is None:
+        time.sleep(0.005)
+    os.killpg(running.pid, signal.SIGINT)
+    _, complaint = running.communicate(timeout=60)
+    assert (running.returncode, "Traceback" in complaint) == (130, False), complaint
+
+
+def _is_importing(pid: int) -> bool:
+    """Whether the process that forks its workers has begun to import what they need."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    servers = [child for child in children if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return any("/lxml/" in Path(f"/proc/{server}/maps").read_text() for server in servers)
