@@ -130,15 +130,19 @@ def run(
 
 
 def preempting(every: int) -> Callable[[Engine], None]:
-    """Takes the blocks of the latest request that writes away, every so many steps."""
-    steps = 0
+    """Takes the blocks of the latest request that writes away, after so many steps.
+
+    At least two of them have to be steps in which it writes: a draft needs one.
+    """
+    steps = wrote = 0
 
     def between(engine: Engine) -> None:
-        nonlocal steps
-        steps += 1
+        nonlocal steps, wrote
         writing = [request for request in engine.scheduler.running[-1:] if request.pending == 1]
-        if writing and steps % every == 0:
+        steps, wrote = steps + 1, wrote + bool(writing)
+        if writing and steps >= every and wrote >= 2:
             engine.scheduler._preempt(writing[0])
+            steps = wrote = 0
 
     return between
 
