@@ -139,7 +139,7 @@ def failure_lines(failed: list[Failure]) -> list[str]:
 
 def detail_lines(details: Mapping[str, Any]) -> list[str]:
     """`Report.details` as tables for people; older versions kept less."""
-    lines = [f"run of {details['began']}: {_some(details['paths'])}"] if "began" in details else []
+    lines = [f"run of {details['began']}: {some(details['paths'])}"] if "began" in details else []
     lines += [
         f"{details['added']} added, {details['updated']} updated, {details['deleted']} deleted, "
         f"{details['unchanged']} unchanged, {len(details['failed'])} failed in {details['seconds']:.1f} s",
@@ -164,10 +164,12 @@ def detail_lines(details: Mapping[str, Any]) -> list[str]:
     return [*lines, *failure_lines(failed)]
 
 
-def _some(paths: Sequence[str]) -> str:
+def some(paths: Sequence[str]) -> str:
+    """The first few of them, in a line."""
     return ", ".join([*paths[:SHOWN_PATHS], *(["..."] if len(paths) > SHOWN_PATHS else [])])
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """``1 file``, ``2 files``, ``2 addresses``."""
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{'' if number == 1 else plural}"

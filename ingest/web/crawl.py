@@ -1,30 +1,31 @@
 """A visit of a site: from one address along its links, no page twice, nothing beyond its limits.
 
 Pages that are known already are asked for only if they have changed. A page that fails keeps what is
-known of it, with its old links, so that a visit finds what a first visit on a good day would find.
+known of it, with its old links, so that a visit finds what a first visit on a good day would find. A visit
+that a limit cuts short keeps the known pages that it did not get to: nobody can say whether they are gone.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from configs.sections import IngestSettings
 from configs.settings import Settings
+from ingest.report import counted, some
 from ingest.web.addresses import PrivateAddressError
 from ingest.web.fetch import Answer, Fetcher, FetchError
-from ingest.web.forms import HTML, as_utf8, changed_at, gunzipped, is_worth_a_look, suffix_of
-from ingest.web.links import links_of, sitemap_kind, sitemap_urls
+from ingest.web.forms import HTML, as_utf8, changed_at, gunzipped, suffix_of
+from ingest.web.frontier import Frontier
+from ingest.web.links import links_of, sitemap_kind, sitemap_pages
 from ingest.web.mirror import Mirror, Page, Visit, copy_name, mirror_of
-from ingest.web.robots import MOST_BYTES, Robots, parse_robots
+from ingest.web.robots import MOST_BYTES, parse_robots
 from ingest.web.urls import Area, area_of, given_url, normalise, origin_of, path_of, same_place_secured
 
 _REDIRECTS = 5
-_SITEMAPS = 50
 _SILENT = 3
 """Pages in a row that nobody answers for: then the site is down."""
 _GONE = (404, 410)
@@ -88,21 +89,25 @@ class _Visitor:
         before = mirror.visit(given)
         self._known = before.pages if before is not None else ()
         """The pages of the visit before."""
-        self._area = area_of(given)
-        self._robots = Robots()
-        self._queue: deque[tuple[str, int]] = deque([(given, 0)])
-        self._seen = {given}
+        self._frontier = Frontier(given, settings, accepts)
         self._pages: dict[str, None] = {}
         self._failures: dict[str, str] = {}
+        self._gone: dict[str, int] = {}
+        """Addresses with nothing there, and what the server answers."""
         self._arrived = False
         """Something else than a redirect was answered."""
-        self._silent = self._skipped = self._barred = self._requests = 0
+        self._follows = True
+        """Whether links are followed: not those of pages that a sitemap lists."""
+        self._limits: list[str] = []
+        """Settings that cut the visit short."""
+        self._silent = self._skipped = self._barred = 0
         self.notes: list[str] = []
 
     def run(self) -> Visit:
         try:
             self._read_robots()
             self._follow()
+            self._end_early()
         except (_MissingError, PrivateAddressError) as error:
             return self._missing(str(error))
         except _MovedError as error:
@@ -110,13 +115,13 @@ class _Visitor:
         except FetchError as error:
             if not (self._pages or self._known):
                 return self._missing(str(error))
-            self._keep_the_rest(str(error))
-        if self._barred:
-            self.notes.append(f"its robots.txt bars {self._barred} addresses")
-        area = self._area.page or self._area.origin + self._area.path
+            self._failures[self._given] = str(error)
+            self._keep_known(but=())  # the site cannot be looked at further
+        self.notes = list(self._told())
+        area = self._frontier.area
         return Visit(
             self._given,
-            area=area,
+            area=area.page or area.origin + area.path,
             pages=tuple(self._pages),
             failures=tuple(self._failures.items()),
             skipped=self._skipped,
@@ -140,23 +145,18 @@ class _Visitor:
         if answer.status >= 500:
             raise FetchError(f"robots.txt: the server answers {answer.status}")
         if 200 <= answer.status < 300:
-            self._robots = parse_robots(answer.body)
-        self._fetcher.delay_s = max(self._fetcher.delay_s, self._robots.delay_s)
+            self._frontier.robots = parse_robots(answer.body)
+        self._fetcher.delay_s = max(self._fetcher.delay_s, self._frontier.robots.delay_s)
 
     def _follow(self) -> None:
-        most = self._settings.crawl_pages
-        while self._queue:
-            if len(self._pages) >= most or self._requests >= 3 * most + 20:
-                self.notes.append(f"stopped at ingest.crawl_pages = {most}; there are more")
-                return
-            url, depth = self._queue.popleft()
-            if not self._robots.allows(url[len(origin_of(url)) :]):
+        while self._frontier and not self._is_full():
+            url, depth = self._frontier.take()
+            if not self._frontier.allows(url):
                 self._barred += 1
                 if not self._arrived:
                     raise _MissingError("its robots.txt does not allow it")
                 continue
             self._show(url)
-            self._requests += 1
             known = self._mirror.page(url)
             try:
                 answer = self._fetcher.get(
@@ -170,6 +170,26 @@ class _Visitor:
             else:
                 self._silent = 0
                 self._answered(url, depth, known, answer)
+
+    def _is_full(self) -> bool:
+        most = self._settings.crawl_pages
+        return len(self._pages) >= most or len(self._frontier.taken) - self._barred >= 3 * most + 20
+
+    def _end_early(self) -> None:
+        """Where a limit cut the visit short, keep the known pages that it did not get to."""
+        self._limits = self._frontier.limits()
+        if self._limits:
+            self._keep_known(but=self._frontier.taken)
+
+    def _told(self) -> Iterator[str]:
+        if self._gone:
+            answers = " or ".join(map(str, sorted(set(self._gone.values()))))
+            addresses = f"{counted(len(self._gone), 'address')}: {some(list(self._gone))}"
+            yield f"the server answers {answers} for {addresses}"
+        if self._barred:
+            yield f"its robots.txt bars {counted(self._barred, 'address')}"
+        for name in self._limits:
+            yield f"stopped at ingest.{name} = {getattr(self._settings, name)}; there are more"
 
     def _wants(self, answer: Answer, url: str) -> bool:
         return suffix_of(answer, url, self._accepts) is not None or self._may_be_sitemap(answer, url)
@@ -206,6 +226,7 @@ class _Visitor:
             else:
                 self._store(url, depth, known, answer)
         elif answer.status in _GONE:
+            self._gone[url] = answer.status
             self._mirror.drop([url])  # for every visit that knows it
         else:
             self._failures[url] = f"the server answers {answer.status}"
@@ -213,19 +234,18 @@ class _Visitor:
 
     def _redirected(self, url: str, depth: int, target: str) -> None:
         if self._arrived:
-            self._offer([target], depth, front=True)
+            self._frontier.offer([target], depth, front=True)
             return
         if same_place_secured(url, target):
             raise _MovedError(target)
         if origin_of(target) != origin_of(url):
             raise _MissingError(f"it leads to {target}, which is elsewhere; give that address to ingest it")
-        if target in self._seen or len(self._seen) > _REDIRECTS:
+        if target in self._frontier.seen or len(self._frontier.seen) > _REDIRECTS:
             raise _MissingError("it redirects in circles")
         # The folder that was asked for is one even if its first page is called otherwise.
-        if not (self._area.page is None and self._area.holds(target)):
-            self._area = area_of(target)
-        self._seen.add(target)
-        self._queue.appendleft((target, depth))
+        if self._frontier.area.page is not None or not self._frontier.area.holds(target):
+            self._frontier.area = area_of(target)
+        self._frontier.lead(target, depth)
 
     def _store(self, url: str, depth: int, known: Page | None, answer: Answer) -> None:
         suffix = suffix_of(answer, url, self._accepts)
@@ -241,7 +261,7 @@ class _Visitor:
             answer.headers.get("etag"),
             answer.headers.get("last-modified"),
             now.isoformat(timespec="seconds"),
-            tuple(link for link in self._links(body, url, answer) if self._area.holds(link)),
+            tuple(link for link in self._links(body, url, answer) if self._frontier.area.holds(link)),
         )
         same = known is not None and (known.hash, known.file) == (digest, page.file)
         self._mirror.put(page, None if same else body, changed_at(answer, now.timestamp()))
@@ -253,40 +273,28 @@ class _Visitor:
     def _keep(self, page: Page | None, depth: int) -> None:
         if page is not None:
             self._pages[page.url] = None
-            if depth < self._settings.crawl_depth:
-                self._offer(page.links, depth + 1)
+            if self._follows:
+                self._frontier.offer(page.links, depth + 1)
 
-    def _keep_the_rest(self, reason: str) -> None:
-        """The site cannot be looked at further: all that is known of it stays."""
-        self._failures[self._given] = reason
+    def _keep_known(self, *, but: Container[str]) -> None:
+        """Keep the pages of the visit before, but for these."""
         for url in self._known:
-            if self._mirror.page(url) is not None:
+            if url not in but and self._mirror.page(url) is not None:
                 self._pages[url] = None
-
-    def _offer(self, urls: list[str] | tuple[str, ...], depth: int, *, front: bool = False) -> None:
-        most = 100 * self._settings.crawl_pages + 10_000
-        for url in urls:
-            if url in self._seen or len(self._seen) >= most or not self._area.holds(url):
-                continue
-            self._seen.add(url)
-            if is_worth_a_look(url, self._accepts):
-                self._queue.insert(0 if front else len(self._queue), (url, depth))
 
     def _read_sitemap(self, url: str, answer: Answer) -> None:
         """The pages that a sitemap lists below its own folder; their links are not followed."""
         folder = path_of(url).rpartition("/")[0] + "/"
-        self._area = Area(origin_of(url), folder)
-        pending, read = deque([gunzipped(answer.body, 50.0)]), 0
-        while pending and read < _SITEMAPS:
-            data = pending.popleft()
-            read += 1
-            listed = [found for found in sitemap_urls(data) if self._area.holds(found)]
-            if sitemap_kind(data) == "urlset":
-                self._offer(listed, self._settings.crawl_depth)
-                continue
-            for inner in listed[: _SITEMAPS - read]:
-                self._show(inner)
-                found = self._fetcher.get(inner)
-                if found.status >= 400 and found.status not in _GONE:
-                    raise FetchError(f"{inner}: the server answers {found.status}")
-                pending.append(gunzipped(found.body, 50.0))
+        area = self._frontier.area = Area(origin_of(url), folder)
+        self._follows = False
+        for listed in sitemap_pages(gunzipped(answer.body, 50.0), area.holds, self._inner_sitemap):
+            self._frontier.offer(listed, 0)
+
+    def _inner_sitemap(self, url: str) -> bytes:
+        self._show(url)
+        found = self._fetcher.get(url)
+        if found.status in _GONE:
+            self._gone[url] = found.status
+        elif found.status >= 400:
+            raise FetchError(f"{url}: the server answers {found.status}")
+        return gunzipped(found.body, 50.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+from collections import deque
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -13,6 +15,7 @@ _MOST_BYTES = 5_000_000
 _MOST_LINKS = 5000
 _MOST_LISTED = 50_000
 """The most addresses in a sitemap, by its protocol."""
+_SITEMAPS = 50
 _LOCATION = re.compile(rb"<loc>([^<]{1,4000})</loc>")
 _SITEMAP = re.compile(rb"<(urlset|sitemapindex)[\s>]")
 
@@ -51,3 +54,23 @@ def sitemap_urls(data: bytes) -> list[str]:
     listed = dict.fromkeys(match[1].strip() for match in islice(_LOCATION.finditer(data), _MOST_LISTED))
     urls = (normalise(html.unescape(url.decode("utf-8", "replace"))) for url in listed)
     return list(dict.fromkeys(url for url in urls if url is not None))
+
+
+def sitemap_pages(
+    data: bytes, holds: Callable[[str], bool], fetch: Callable[[str], bytes]
+) -> Iterator[list[str]]:
+    """The pages that a sitemap and the sitemaps that it names list, a sitemap at a time.
+
+    Args:
+        holds: whether an address is looked at.
+        fetch: gives the sitemap at an address.
+    """
+    pending, read = deque([data]), 0
+    while pending and read < _SITEMAPS:
+        data = pending.popleft()
+        read += 1
+        listed = [found for found in sitemap_urls(data) if holds(found)]
+        if sitemap_kind(data) == "urlset":
+            yield listed
+        else:
+            pending.extend(map(fetch, listed[: _SITEMAPS - read]))

@@ -223,6 +223,47 @@ def test_depth_and_pages_are_limited(site: Site, visit: Visitor) -> None:
     assert "ingest.crawl_pages = 10" in visit.notes[-1]
 
 
+def test_a_visit_that_a_limit_cuts_short_deletes_only_what_it_found_gone(site: Site, visit: Visitor) -> None:
+    url = f"{site.origin}/n/"
+    site.pages = {
+        "/n/": page("Start", "gone", "a", "b"),
+        "/n/gone": page("Gone"),
+        "/n/a": page("A", "a1"),
+        "/n/a1": page("A1", "./", "a"),
+        "/n/b": page("B"),
+    }
+    everything = ["n/", "n/a", "n/a1", "n/b", "n/gone"]
+    assert list(visit(url)) == everything
+    assert list(visit(url, "ingest.crawl_pages=2")) == everything
+    assert visit.notes == [f"note: {url}: stopped at ingest.crawl_pages = 2; there are more"]
+    assert list(visit(url, "ingest.crawl_depth=1")) == everything
+    assert visit.notes[1:] == [f"note: {url}: stopped at ingest.crawl_depth = 1; there are more"]
+    site.pages["/n/"] = page("Start", "gone", "a")
+    del site.pages["/n/gone"]
+    left = ["n/", "n/a", "n/a1", "n/b"]
+    assert list(visit(url, "ingest.crawl_pages=2")) == left
+    assert visit.notes[2] == f"note: {url}: the server answers 404 for 1 address: {url}gone"
+    site.pages["/n/a"] = Reply(status=301, headers={"Location": "a1"})
+    assert list(visit(url, "ingest.crawl_pages=1")) == left, "nobody asked for it"
+    assert list(visit(url, "ingest.crawl_depth=2")) == ["n/", "n/a1"], "a complete visit does not reach b"
+
+
+def test_a_limit_that_only_bars_what_is_no_page_of_the_visit_cuts_nothing_short(
+    site: Site, visit: Visitor
+) -> None:
+    url = f"{site.origin}/n/"
+    site.pages = {
+        "/robots.txt": Reply(b"User-agent: *\nDisallow: /n/secret\n", type="text/plain"),
+        "/n/": page("Start", "a", "b"),
+        "/n/a": page("A", "./", "secret", "x.png", "/elsewhere"),
+        "/n/b": page("B", "a"),
+    }
+    visit(url)
+    site.pages["/n/"] = page("Start", "a")
+    assert list(visit(url, "ingest.crawl_depth=1", "ingest.crawl_pages=2")) == ["n/", "n/a"]
+    assert visit.notes == [f"note: {url}: its robots.txt bars 1 address"], "of the first visit"
+
+
 def test_redirects_stay_on_the_host(site: Site, visit: Visitor) -> None:
     def to(target: str) -> Reply:
         return Reply(status=302, headers={"Location": target})
@@ -305,11 +346,15 @@ def test_sitemaps(site: Site, visit: Visitor) -> None:
     }
     url = f"{site.origin}/d/sitemap.xml"
     assert list(visit(url)) == ["d/a?x=1&y=2"]
+    assert visit.notes == []
     site.pages["/d/one.xml.gz"] = Reply(status=500)
     assert list(visit(url)) == ["d/a?x=1&y=2"]
     assert "500" in visit.failures(url)[url]
     site.pages["/d/one.xml.gz"] = Reply(listed(f"{site.origin}/d/b"), type="application/xml")
     assert list(visit(url)) == ["d/b"]
+    site.pages["/d/one.xml.gz"] = Reply(listed(f"{site.origin}/d/b", f"{site.origin}/d/c"), type="text/xml")
+    assert list(visit(url)) == ["d/b"]
+    assert visit.notes == [f"note: {url}: the server answers 404 for 1 address: {site.origin}/d/c"]
     assert "e" in visit(f"{site.origin}/flat.xml")
 
 

@@ -45,6 +45,19 @@ def test_a_site_is_synced_like_a_folder(site: Site, sync: Callable[..., Ran], do
     assert "docs/motor.md" not in stored()
 
 
+def test_a_limit_deletes_no_page_that_is_still_there(site: Site, sync: Callable[..., Ran]) -> None:
+    url = f"{site.origin}/docs/"
+    sync(*OPEN, url)
+    for limit in ("ingest.crawl_pages=2", "ingest.crawl_depth=0"):
+        ran = sync(*OPEN, url, "--set", limit)
+        assert (ran.code, ran.counts()) == (0, (0, 0, 3, 0))
+        assert f"stopped at {limit.replace('=', ' = ')}; there are more" in ran.err
+    del site.pages["/docs/valve"]
+    ran = sync(*OPEN, url, "--set", "ingest.crawl_pages=2")
+    assert (ran.code, ran.counts()) == (0, (0, 0, 2, 1))
+    assert f"the server answers 404 for 1 address: {url}valve" in ran.err
+
+
 def test_a_site_that_is_missing_or_private_deletes_nothing(
     site: Site, sync: Callable[..., Ran], run: Callable[..., Ran], docs: Path
 ) -> None:
