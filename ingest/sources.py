@@ -90,6 +90,8 @@ class Listing:
     failures: list[Failure] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """Absolute paths that are there but could not be read: what is known of them is kept."""
+    apart: list[str] = field(default_factory=list)
+    """Absolute paths inside the scopes that the paths given do not speak of."""
     roots: list[str] = field(default_factory=list)
     """Folders that were given whole, so that later paths inside them belong to them."""
     missing: int = 0
@@ -98,7 +100,8 @@ class Listing:
 
     def covers(self, file: str) -> bool:
         """Whether an absolute path is one that the paths given speak of, be the file there or not."""
-        return file in self._named or any(scope.covers(file) for scope in self._wide)
+        spoken = file in self._named or any(scope.covers(file) for scope in self._wide)
+        return spoken and file not in self._others
 
     def is_unread(self, file: str) -> bool:
         """Whether a file, or a folder that it is in, is there but could not be read."""
@@ -111,6 +114,10 @@ class Listing:
     @cached_property
     def _wide(self) -> tuple[Scope, ...]:
         return tuple(scope for scope in self.scopes if not scope.is_file)
+
+    @cached_property
+    def _others(self) -> frozenset[str]:
+        return frozenset(self.apart)
 
     @cached_property
     def _closed(self) -> frozenset[str]:

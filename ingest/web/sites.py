@@ -70,8 +70,8 @@ def list_site(text: str, web: Path, listing: Listing) -> list[Source]:
     for url, copy in mirror_of(web, given).copies():
         if not any(scope.covers(place_of(url)) for scope in scopes):
             continue
-        if url not in own:  # another address led to it: it is neither taken in for this one, nor gone
-            listing.unread.append(place_of(url))
+        if url not in own:  # another address led to it
+            listing.apart.append(place_of(url))
         elif (source := _source(url, copy)) is not None:
             sources.append(source)
     return sources
