@@ -125,8 +125,8 @@ class LedgerChanges:
 
 
 def place(root: str, path: str) -> str:
-    """The absolute path (or URL) of a path below a root."""
-    return f"{root.rstrip('/')}/{path}"
+    """The absolute path (or URL) of a path below a root; the path of a site's first page is ``/``."""
+    return f"{root.rstrip('/')}/{path if path != '/' else ''}"
 
 
 def now() -> str:

@@ -13,7 +13,7 @@ from ingest.convert.kinds import kind_of
 from ingest.progress import Stages
 from ingest.sources import Failure, Listing, Scope, Source, Stamp
 from ingest.web.mirror import Visit, mirror_of
-from ingest.web.urls import WEB, area_of, document_path, given_url, is_url, origin_of, place_of
+from ingest.web.urls import WEB, area_of, document_path, given_url, is_url, origin_of
 
 OTHER_PAGES = "(web)"
 """What pages of a content type that is not followed are counted under."""
@@ -64,14 +64,14 @@ def list_site(text: str, web: Path, listing: Listing) -> list[Source]:
     scopes.append(_scope(visit.area or given))
     listing.scopes += scopes
     listing.failures += [Failure(url, error) for url, error in visit.failures]
-    listing.unread += [place_of(url) for url, _ in visit.failures]
+    listing.unread += [url for url, _ in visit.failures]
     listing.skipped += Counter({OTHER_PAGES: visit.skipped})
     sources, own = [], set(visit.pages)
     for url, copy in mirror_of(web, given).copies():
-        if not any(scope.covers(place_of(url)) for scope in scopes):
+        if not any(scope.covers(url) for scope in scopes):
             continue
         if url not in own:  # another address led to it
-            listing.apart.append(place_of(url))
+            listing.apart.append(url)
         elif (source := _source(url, copy)) is not None:
             sources.append(source)
     return sources
@@ -100,7 +100,7 @@ def _visit(url: str, web: Path) -> Visit | None:
 
 def _scope(url: str) -> Scope:
     single = area_of(url).page is not None
-    return Scope(place_of(url) if single else url.rstrip("/"), is_file=single)
+    return Scope(url if single else url.rstrip("/"), is_file=single)
 
 
 def _source(url: str, copy: Path) -> Source | None:

@@ -97,11 +97,6 @@ def document_path(url: str) -> str:
     return url[len(origin_of(url)) + 1 :] or "/"
 
 
-def place_of(url: str) -> str:
-    """Where the ledger says that a page's document is: its origin and its path."""
-    return f"{origin_of(url)}/{document_path(url)}"
-
-
 def is_url(path: str) -> bool:
     """Whether a path argument is an address on the web."""
     return re.match(r"https?://", path, re.IGNORECASE) is not None

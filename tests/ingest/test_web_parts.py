@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.ledger import place
 from ingest.web.addresses import is_public
 from ingest.web.fetch import Answer
 from ingest.web.forms import as_utf8, changed_at, gunzipped, is_worth_a_look, suffix_of
 from ingest.web.links import links_of, sitemap_kind, sitemap_urls
 from ingest.web.robots import parse_robots
-from ingest.web.urls import area_of, normalise, page_file, place_of
+from ingest.web.urls import area_of, document_path, normalise, origin_of, page_file
 
 
 @pytest.mark.parametrize(
@@ -67,8 +68,8 @@ def test_areas(url: str, inside: list[str], outside: list[str]) -> None:
 
 
 def test_places_are_where_the_ledger_has_documents() -> None:
-    assert place_of("https://h/a?b") == "https://h/a?b"
-    assert place_of("https://h/") == "https://h//"
+    for url in ("https://h/a?b", "https://h/", "https://h//a", "https://h/a/"):
+        assert place(origin_of(url), document_path(url)) == url
 
 
 PUBLIC = ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::808:808", "2606:4700::1111"]

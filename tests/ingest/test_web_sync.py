@@ -86,6 +86,21 @@ def test_status_and_remove_take_addresses(
     assert run("remove", site.origin).code == 2
 
 
+def test_the_first_page_of_a_site_is_shown_by_its_address(
+    site: Site, sync: Callable[..., Ran], run: Callable[..., Ran]
+) -> None:
+    site.pages = {"/": page("Start", "a"), "/a": page("A")}
+    sync(*OPEN, site.origin)
+    ran = run("status", site.origin)
+    assert [line.split(": ")[0].strip() for line in ran.out.splitlines()[1:]] == [
+        f"{site.origin}/",
+        f"{site.origin}/a",
+    ]
+    site.pages["/"] = page("Start")
+    assert sync(*OPEN, site.origin).counts() == (0, 1, 0, 1)
+    assert run("remove", site.origin).out.startswith("1 document removed")
+
+
 def test_a_sitemap_stands_for_what_it_lists(
     site: Site, sync: Callable[..., Ran], run: Callable[..., Ran], tmp_path: Path
 ) -> None:
