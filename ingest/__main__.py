@@ -168,7 +168,7 @@ def tell(context: Context) -> int:
     details = read_report(context.settings.home)
     if context.args.json:
         context.emit(details or {})
-    for line in detail_lines(details) if details else ["nothing was ingested yet"]:
+    for line in detail_lines(details) if details else ["no report of a run is kept here yet"]:
         context.say(line)
     return ExitCode.OK
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ def write_report(path: Path, report: Report) -> None:
         raise InputError(f"the report {path} cannot be written: {error.strerror or error}") from None
 
 
-def forget_report(home: Path) -> None:
-    """Delete the report: it may name what was just removed."""
+def replace_report(home: Path, report: Report) -> None:
+    """Keep this report and in no case the one before."""
     (home / FILE).unlink(missing_ok=True)
+    with contextlib.suppress(InputError):  # what it reports is done all the same
+        write_report(home / FILE, report)
 
 
 def read_report(home: Path) -> dict[str, Any] | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from configs.errors import InputError
 from configs.settings import Settings
 from ingest.fields.cache import forget_answers
-from ingest.journal import forget_report
+from ingest.journal import replace_report
 from ingest.ledger import Entry, KnownFailure, Ledger, LedgerChanges, apply_changes, place, read_ledger
 from ingest.report import Report
 from ingest.sources import Failure, Key, absolute, display, is_within
@@ -100,10 +101,11 @@ def remove(paths: Sequence[str], settings: Settings, store: Store) -> Report:
         apply_changes(writer.side, changes)
         writer.commit()
     forget_answers(settings, store)
-    forget_report(settings.home)
     for path in filter(is_url, paths):
         forget_site(path, settings.home / WEB)
     report.deleted = len(entries)
+    # The report of the run before may name what was just removed, and this one's paths and failures do.
+    replace_report(settings.home, replace(report, failed=[]))
     return report
 
 

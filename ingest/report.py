@@ -139,7 +139,8 @@ def failure_lines(failed: list[Failure]) -> list[str]:
 
 def detail_lines(details: Mapping[str, Any]) -> list[str]:
     """`Report.details` as tables for people; older versions kept less."""
-    lines = [f"run of {details['began']}: {some(details['paths'])}"] if "began" in details else []
+    what = some(details.get("paths", ())) or "removal; what was removed is named nowhere any more"
+    lines = [f"run of {details['began']}: {what}"] if "began" in details else []
     lines += [
         f"{details['added']} added, {details['updated']} updated, {details['deleted']} deleted, "
         f"{details['unchanged']} unchanged, {len(details['failed'])} failed in {details['seconds']:.1f} s",

@@ -106,6 +106,16 @@ def test_the_report_of_a_run(run: Callable[..., Ran], docs: Path, tmp_path: Path
     assert "author: front-matter 1" in shown
 
 
+def test_a_removal_is_reported_without_names(run: Callable[..., Ran], docs: Path) -> None:
+    assert run("report").out == "no report of a run is kept here yet\n"
+    run(docs)
+    run("remove", docs / "pump.md", docs / "nothing.md")
+    shown = run("report").out
+    assert "0 added, 0 updated, 1 deleted, 0 unchanged, 0 failed" in shown
+    assert ": removal;" in shown
+    assert ".md" not in shown + json.dumps(run("report", "--json").report)
+
+
 def test_a_report_of_paths_that_are_no_text_can_be_written(tmp_path: Path) -> None:
     write_report(tmp_path / "run.json", Report(paths=["docs/f\udcff"]))
     (path,) = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["paths"]
