@@ -9,6 +9,7 @@ import contextlib
 import os
 import queue
 import signal
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,8 @@ POLL_MS = 2000
 RETRY_S = 10.0
 """After a sync that could not run."""
 _READY_S = 30.0
+_Identity = tuple[int, int] | None
+"""Device and inode of a folder; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class Watch:
         self._changes: queue.Queue[set[str]] = queue.Queue()
         self._failed: list[Failure] = []
         self._visit_at = self._retry_at = float("inf")
+        self._trouble = ""
+        """What was noted of the last sync, if it could not run."""
         self._visits = True
         """Whether the next sync looks at sites."""
         if not (self._folders.whole or self._folders.flat or self._crawl_s):
@@ -151,8 +156,10 @@ class Watch:
 
     def _once(self) -> Report:
         visits = self._visits
+        if visits:
+            self._visit_at = float("inf")  # a visit that fails is tried again like any sync
         report = self._sync(visits)
-        self._retry_at = float("inf")
+        self._retry_at, self._trouble = float("inf"), ""
         if visits and self._crawl_s is not None:
             self._visit_at = time.monotonic() + self._crawl_s
         self._visits = False
@@ -160,8 +167,11 @@ class Watch:
         return report
 
     def _fail(self, error: Exception) -> None:
-        self._note(f"{error}; trying again in {RETRY_S:g} s")
-        self._retry_at = time.monotonic() + RETRY_S
+        now, trouble = time.monotonic(), str(error)
+        if trouble == self._trouble and now < self._retry_at:
+            return  # a change called for a sync before its time: it comes as was noted
+        self._note(f"{trouble}; trying again in {RETRY_S:g} s")
+        self._retry_at, self._trouble = now + RETRY_S, trouble
 
     def _wait(self) -> None:
         """Return when there is something to do."""
@@ -237,22 +247,23 @@ class _Follower(threading.Thread):
         self.ready = threading.Event()
 
     def run(self) -> None:
+        known = _identities(self._folders)
         while not self._stopping.is_set():
-            there = [folder for folder in self._folders if Path(folder).is_dir()]
+            there = [folder for folder, identity in zip(self._folders, known, strict=True) if identity]
             try:
-                self._follow(there)
+                self._follow(there, known)
             except Exception as error:  # the library's own errors, and the system's
                 if self._polling is None and all(map(os.path.isdir, there)):
                     self._polling = True
                     self._note(f"changes are looked for every {POLL_MS / 1000:g} s: {error}")
                 else:
                     self._stopping.wait(1.0)
-            if self.ready.is_set():  # something may have changed while nobody followed
-                self._changes.put(set(self._folders))
+            before, known = known, _identities(self._folders)
+            if self.ready.is_set() and (there or known != before):
+                self._changes.put(set(self._folders))  # something may have changed while nobody followed
 
-    def _follow(self, there: Sequence[str]) -> None:
-        """Until told to stop, or one of the folders is another one than before."""
-        before = _identities(self._folders)
+    def _follow(self, there: Sequence[str], known: Sequence[_Identity]) -> None:
+        """Until told to stop, or one of the folders is another one than was known."""
         if not there:
             self.ready.set()
             self._stopping.wait(1.0)
@@ -276,16 +287,17 @@ class _Follower(threading.Thread):
             self.ready.set()
             if changes:
                 self._changes.put({path for _, path in changes})
-            if _identities(self._folders) != before:
+            if _identities(self._folders) != known:
                 return
 
 
-def _identities(folders: Sequence[str]) -> list[tuple[int, int] | None]:
-    found: list[tuple[int, int] | None] = []
-    for folder in folders:
-        try:
-            status = Path(folder).stat()
-            found.append((status.st_dev, status.st_ino))
-        except OSError:
-            found.append(None)
-    return found
+def _identities(folders: Sequence[str]) -> list[_Identity]:
+    return list(map(_identity, folders))
+
+
+def _identity(folder: str) -> _Identity:
+    try:
+        status = Path(folder).stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None

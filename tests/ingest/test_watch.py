@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -201,6 +202,17 @@ def test_sites_are_visited_when_due(
     assert [line.partition(" ")[2].partition(" (")[0] for line in script.said[1:]] == ["1 updated"]
 
 
+def test_a_visit_that_cannot_run_waits_like_any_sync(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings("ingest.watch_crawl_s=0.01")
+    script = Script(settings, ["https://example.org/"], Report(), InputError("gone"))
+    began = time.monotonic()
+    assert script.run(monkeypatch, RETRY_S=0.5) == 130
+    assert time.monotonic() - began >= 0.5
+    assert script.visits == [True] * 3
+
+
 def test_which_changes_concern_us(docs: Path, home: Path, make_settings: Callable[..., Settings]) -> None:
     (docs / "file.bin").touch()
     (docs / "v1.2").mkdir()
@@ -268,6 +280,51 @@ def test_a_folder_that_is_made_anew_is_followed_again(
     for timer in timers:
         timer.join()
     assert len(script.said) == 3
+
+
+def test_a_folder_that_is_gone_is_noted_once_and_seen_when_it_is_back(
+    docs: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script(settings, [str(docs)])
+    away = docs.with_name("away")
+    syncs: list[str] = []
+
+    def sync(visits: bool) -> Report:
+        if not docs.is_dir():
+            syncs.append("gone")
+            raise InputError("no such file or folder")
+        if "gone" in syncs:
+            raise KeyboardInterrupt
+        return Report()
+
+    monkeypatch.setattr(script.watch, "_sync", sync)
+    timers = [
+        threading.Timer(0.7, lambda: docs.rename(away)),
+        threading.Timer(4.0, lambda: away.rename(docs)),
+    ]
+    for timer in timers:
+        timer.start()
+    began = time.monotonic()
+    assert script.run(monkeypatch, RETRY_S=60.0) == 130
+    assert time.monotonic() - began < 30, "the folder itself called for a sync"
+    assert [note for note in script.notes if "trying again" in note] == [
+        "no such file or folder; trying again in 60 s"
+    ]
+    assert len(syncs) <= 2
+
+
+def test_trouble_is_noted_again_when_it_is_another_or_was_tried_again(
+    docs: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = (script := Script(settings, [str(docs)])).watch
+    for text in ("locked", "locked", "gone", "gone"):
+        watch._fail(InputError(text))
+    watch._retry_at = 0.0
+    watch._fail(InputError("gone"))
+    monkeypatch.setattr(watch, "_sync", lambda visits: Report())
+    watch._once()
+    watch._fail(InputError("gone"))
+    assert [note.partition(";")[0] for note in script.notes] == ["locked", "gone", "gone", "gone"]
 
 
 def test_a_line_a_change_set() -> None:
