@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from types import FrameType
 
 from configs.cli import Command, Context, run_main
 from configs.errors import DraftlineError, ExitCode
@@ -29,7 +27,6 @@ def chat(context: Context) -> int:
     port = _free_port(settings)
     command = [sys.executable, "-m", "app.server", str(port)]
     with subprocess.Popen(command, env=page_env(context), stdout=sys.stderr) as page:
-        previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
             url = f"http://{_shown_host(settings.app.host)}:{port}"
             _wait_until_it_listens(page, port, settings)
@@ -38,7 +35,6 @@ def chat(context: Context) -> int:
             context.say(f"Draftline is at {url} (Ctrl-C ends it)")
             code = page.wait()
         finally:
-            signal.signal(signal.SIGTERM, previous)
             _end(page)
     if code:
         raise DraftlineError(f"the chat's server ended by itself (exit code {code}); its messages are above")
@@ -116,10 +112,6 @@ def _shown_host(host: str) -> str:
     if host in ("0.0.0.0", "::", ""):
         return "localhost"
     return f"[{host}]" if ":" in host else host
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _end(page: subprocess.Popen[bytes]) -> None:

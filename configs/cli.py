@@ -12,7 +12,9 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -111,7 +113,7 @@ def run_main(
         logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, stream=sys.stderr)
         logging.getLogger("httpx").setLevel(logging.WARNING)
         settings = load_settings(args.profile, _overrides(args))
-        with _stdout_for_json(args.json):
+        with _stdout_for_json(args.json), _termination():
             return int(args.command.run(Context(args, settings, out, console)))
     except DraftlineError as error:
         _complain(console, str(error), verbose)
@@ -224,6 +226,20 @@ def _overrides(args: argparse.Namespace) -> list[str]:
 def _stdout_for_json(json_only: bool) -> Iterator[None]:
     with contextlib.redirect_stdout(sys.stderr) if json_only else contextlib.nullcontext():
         yield
+
+
+@contextlib.contextmanager
+def _termination() -> Iterator[None]:
+    """SIGTERM ends what is inside as Ctrl-C does, unless our caller deals with it otherwise."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _accept_any_text(json_only: bool) -> None:

@@ -60,7 +60,7 @@ def sync(context: Context) -> int:
     if args.watch:
         return _watch(context, paths, settings)
     with Stages(context.console, quiet=args.json) as stages:
-        visit_sites(paths, settings, stages)
+        visit_sites(paths, settings, stages, context.note)
         if args.convert_only:
             return _export(context, paths, settings, stages)
         run = Sync(settings, open_store(settings), stages, prune=args.prune, engine=args.engine)
@@ -83,14 +83,20 @@ def _watch(context: Context, paths: Sequence[str], settings: Settings) -> int:
 
     args = context.args
     json, syncs = args.json, 0
+    noted: set[str] = set()
     embedder = load_embedder(settings)  # its model is read when it is first needed
+
+    def note(line: str) -> None:
+        if line not in noted:
+            noted.add(line)
+            context.note(line)
 
     def sync_once(visits: bool) -> Report:
         nonlocal syncs
         syncs += 1
         with Stages(context.console, quiet=json or syncs > 1) as stages:
             if visits:
-                visit_sites(paths, settings, stages)
+                visit_sites(paths, settings, stages, note)
             store, prune, engine = open_store(settings), args.prune, args.engine
             run = Sync(settings, store, stages, prune=prune, engine=engine, embedder=embedder)
             return run.run(paths)

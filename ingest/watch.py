@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import signal
 import stat
 import threading
 import time
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 
 from configs.errors import DraftlineError, ExitCode, InputError, StoreError
 from configs.settings import Settings
@@ -101,7 +99,7 @@ class Watch:
 
     def run(self) -> int:
         """Sync, and sync again after every change; returns the exit code."""
-        with self._followers(), _termination():
+        with self._followers():
             try:
                 self._first()
                 while True:
@@ -213,20 +211,6 @@ def change_line(report: Report, new: Sequence[Failure]) -> str:
     parts += [f"{failure.path}: {failure.error}" for failure in new[:1]]
     parts += [f"{len(new) - 1} more that are new"] if len(new) > 1 else []
     return f"{datetime.now():%H:%M:%S} {', '.join(parts)} ({report.seconds:.1f} s)"
-
-
-@contextlib.contextmanager
-def _termination() -> Iterator[None]:
-    """SIGTERM ends what is inside as Ctrl-C does."""
-
-    def terminate(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 class _Follower(threading.Thread):

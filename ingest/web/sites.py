@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from configs.errors import InputError
@@ -19,8 +19,13 @@ OTHER_PAGES = "(web)"
 """What pages of a content type that is not followed are counted under."""
 
 
-def visit_sites(paths: Sequence[str], settings: Settings, stages: Stages) -> None:
+def visit_sites(
+    paths: Sequence[str], settings: Settings, stages: Stages, note: Callable[[str], None]
+) -> None:
     """Bring the mirrors in line with the web for all addresses among the paths.
+
+    Args:
+        note: told what a person should know.
 
     Raises:
         StoreError: another run is at work on the same site.
@@ -40,7 +45,7 @@ def visit_sites(paths: Sequence[str], settings: Settings, stages: Stages) -> Non
                 settings.home / WEB,
                 accepts=lambda name: kind_of(name) not in (None, "archive"),
                 show=show,
-                note=stages.note,
+                note=note,
             )
 
 

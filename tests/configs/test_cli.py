@@ -160,7 +160,8 @@ def test_json_is_utf8_whatever_the_locale() -> None:
     assert json.loads(ended.stdout)["ingest.tenant"]["value"] == "Zoë"
 
 
-def test_ctrl_c_ends_in_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_in_130(tmp_path: Path, how: signal.Signals) -> None:
     script = tmp_path / "slow.py"
     script.write_text(
         "import sys, time\n"
@@ -174,11 +175,28 @@ def test_ctrl_c_ends_in_130(tmp_path: Path) -> None:
         assert child.stderr is not None
         assert child.stderr.readline() == "started\n"
         time.sleep(0.3)  # into the sleep, past the line being printed
-        child.send_signal(signal.SIGINT)
+        child.send_signal(how)
         started = time.monotonic()
         assert child.wait(timeout=20) == 130
         assert time.monotonic() - started < 10
         assert child.stderr.read() == "interrupted\n"
+
+
+def test_a_caller_keeps_its_own_way_to_hear_of_sigterm() -> None:
+    heard: list[int] = []
+
+    def listen(context: Context) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return len(heard)
+
+    command = Command("listen", "Listen.", listen)
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: heard.append(signum))
+    try:
+        assert run_main("thing", "A thing.", [command], "listen", []) == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert run_main("thing", "A thing.", [command], "listen", []) == 130
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_show_masks_secrets_and_names_sources() -> None:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from configs.settings import load_settings
 from retrieve.store.lock import write_lock
 from tests.faults.holdings import Versions, held
@@ -76,14 +78,15 @@ def test_a_locked_store_is_waited_for(sync: Callable[..., Ran], docs: Path, home
     holder.join()
 
 
-def test_ctrl_c_keeps_what_is_published_and_says_so(
-    ingest: Callable[..., Ingest], sync: Callable[..., Ran], home: Path, tmp_path: Path
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_keep_what_is_published_and_say_so(
+    ingest: Callable[..., Ingest], sync: Callable[..., Ran], home: Path, tmp_path: Path, how: signal.Signals
 ) -> None:
     folder, versions = folder_of(tmp_path / "many", 12), Versions()
     target = versions.look(folder)
     running = ingest(folder, *EACH)
     running.until_generation(2)
-    ran = running.signal(signal.SIGINT)
+    ran = running.signal(how)
     assert (ran.code, ran.out) == (130, "")
     assert ran.err == "interrupted: what was published stays; run it again to finish the rest\n"
     now = held(home, versions)

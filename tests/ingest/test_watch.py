@@ -23,6 +23,7 @@ from ingest.report import Report
 from ingest.sources import Failure
 from ingest.watch import Watch, change_line, watched
 from retrieve.store import open_store
+from tests.ingest.site import Reply, page, serve
 from tests.ingest.stored import Ran, stored
 
 
@@ -172,14 +173,30 @@ def test_errors_are_survived_and_tried_again(
     assert "1 added, 1 failed, a.md: bad" in script.said[0]
 
 
-def test_sigterm_ends_it_like_ctrl_c(docs: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Script(settings, [str(docs)], Report())
+def test_a_note_on_a_site_is_written_once_and_sigterm_ends_it_like_ctrl_c(run: Callable[..., Ran]) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    monkeypatch.setattr(script, "sync", lambda visits: timer.start() or Report())
-    monkeypatch.setattr(script.watch, "_sync", script.sync)
-    assert script.run(monkeypatch) == 130
-    timer.join()
+    with serve() as site:
+        site.pages = {
+            "/robots.txt": Reply(b"User-agent: *\nDisallow: /d/secret\n", type="text/plain"),
+            "/d/": page("Start", "secret"),
+        }
+        words = ("ingest.crawl_private=true", "ingest.crawl_delay_s=0", "ingest.watch_crawl_s=0.05")
+        settings = [word for setting in words for word in ("--set", setting)]
+        assert run(f"{site.origin}/d/", *settings).code == 0
+
+        def end() -> None:
+            site.seen.clear()
+            while [path for path, _ in site.seen].count("/d/") < 4:
+                time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        ran = run(f"{site.origin}/d/", "--watch", *settings)
+        thread.join()
+    assert ran.code == 130
+    assert ran.err.count("bars 1 address") == 1
+    assert ran.err.splitlines()[-1] == "ended: what was published stays"
     assert signal.getsignal(signal.SIGTERM) is before
 
 
