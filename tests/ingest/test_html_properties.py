@@ -59,7 +59,7 @@ PAGES = st.lists(st.recursive(WORDS, element, max_leaves=20), min_size=1, max_si
 def test_every_word_is_on_the_page(page: str) -> None:
     found = body(page)
     visible = set(re.findall(r"\w+", re.sub("<[^>]*>", " ", page)))
-    marks = set(re.findall(r"\[!(\w+)\]|`{3,}(\w+)|^\s*(\d+)\\?\.|\[\^(\d+)\]", found, re.MULTILINE))
+    marks = set(re.findall(r"\[!(\w+)\]|`{3,}(\w+)|^[>\s*+-]*(\d+)\\?\.|\[\^(\d+)\]", found, re.MULTILINE))
     written = re.sub(r"</?su[bp]>|<br>|\]\([^)]*\)", " ", found)
     assert set(re.findall(r"\w+", written)) <= visible | {word for group in marks for word in group}
 
