@@ -6,7 +6,6 @@ module imports neither, and downloads nothing itself: `configs.fetch` does that.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ import yaml
 from pydantic import Field, TypeAdapter
 
 from configs.errors import ModelError
+from configs.nearest import nearest
 from configs.sections import Section
 from configs.settings import PROFILES_DIR, Settings
 
@@ -65,17 +65,20 @@ def catalogue() -> dict[str, Model]:
     return TypeAdapter(dict[str, Model]).validate_python(named)
 
 
-def model_named(name: str) -> Model:
+def model_named(name: str, role: Role | None = None) -> Model:
     """The model of that name.
 
+    Args:
+        role: what it is wanted for; None: whatever it is for.
+
     Raises:
-        ModelError: there is none; the message names the nearest.
+        ModelError: there is none; the message names the nearest of that role.
     """
     models = catalogue()
     if name in models:
         return models[name]
-    close = difflib.get_close_matches(name.lower(), models, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    close = nearest(name, [other for other, model in models.items() if role in (None, model.role)])
+    hint = f"did you mean {close!r}? " if close else ""
     raise ModelError(
         f"no model is called {name!r}; {hint}"
         "`python -m configs models` lists all, and a folder is named with a slash"
@@ -97,7 +100,7 @@ def model_path(name_or_folder: str, settings: Settings, *, role: Role) -> Path:
     """
     if is_folder_name(name_or_folder):
         return _own_folder(name_or_folder, role)
-    model = model_named(name_or_folder)
+    model = model_named(name_or_folder, role)
     if model.role != role:
         raise ModelError(f"{model.name} cannot be the {role} model: it is for {model.role} ({model.use})")
     folder = settings.models_dir / model.name

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    model_validator,
+)
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -59,10 +68,19 @@ class StoreSettings(Section):
     write_ordering: Literal["weak", "medium", "strong"]
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it must not be empty")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+
+
 class LabelRule(Section):
     """Labels for documents whose path, relative to its root, matches a glob."""
 
-    path: str
+    path: Text
     tenant: str | None = None
     access: list[str] = []
 
@@ -101,14 +119,32 @@ def _is_template(text: str | None) -> str | None:
 FieldName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_not_reserved)]
 
 
+def _is_value(value: Any) -> Any:
+    """What a field of front matter may hold; `ingest.metadata` makes the same of it."""
+    for item in value if isinstance(value, list) else [value]:
+        finite = not isinstance(item, float) or math.isfinite(item)
+        if not isinstance(item, str | int | float | date) or not finite:
+            raise ValueError("it must be text, a number, a date, true or false, or a list of these")
+    return value
+
+
+FieldValue = Annotated[Any, PlainValidator(_is_value)]
+
+
+def _some(values: list[str]) -> list[str]:
+    if not values:
+        raise ValueError("name one at least, or leave it out")
+    return values
+
+
 class FieldSettings(Section):
     """What an owner declares about a metadata field of documents."""
 
     type: Literal["keyword", "integer", "float", "bool", "datetime", "language"] | None = None
-    unit: str | None = None
-    also: list[str] = []
-    values: list[str] = []
-    model: str | None = None
+    unit: Text | None = None
+    also: list[Text] = []
+    values: Annotated[list[Text], AfterValidator(_some)] = []
+    model: Text | None = None
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> FieldSettings:
@@ -131,11 +167,11 @@ def _name_one_field_each(fields: dict[str, FieldSettings]) -> dict[str, FieldSet
 class FieldRule(Section):
     """Fields that come out of a document's path, or out of its text by a pattern."""
 
-    path: Annotated[str | None, AfterValidator(_is_template)] = None
+    path: Annotated[Text | None, AfterValidator(_is_template)] = None
     pattern: Annotated[str | None, AfterValidator(_is_pattern)] = None
-    within: str = "body"
+    within: Text = "body"
     all: bool = False
-    put: dict[FieldName, str | int | float | bool] = {}
+    put: dict[FieldName, FieldValue] = {}
     fallback: bool = False
 
     @model_validator(mode="after")

@@ -10,17 +10,18 @@ say; ``null`` clears a setting that may be empty, and lists and mappings are wri
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import PrivateAttr, SecretStr, ValidationError
+from pydantic import PrivateAttr, ValidationError
 
 from configs.errors import SettingsError
+from configs.explain import annotation_at, explain, parts_of
+from configs.nearest import nearest
+from configs.plain_yaml import load_plain
 from configs.sections import (
     AnswerSettings,
     AppSettings,
@@ -114,7 +115,8 @@ def load_settings(
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
-        raise SettingsError(_explain(error, leaves)) from None
+        sources = {key: source for key, (_, source) in leaves.items()}
+        raise SettingsError(explain(error.errors()[0], Settings, sources)) from None
     settings._sources.update({key: source for key, (_, source) in leaves.items()})
     settings._sources.update(
         profile=chosen_by,
@@ -148,7 +150,7 @@ def _from_home(path: Path) -> dict[str, Leaf]:
 
 def _from_file(text: str, name: str) -> dict[str, Leaf]:
     try:
-        data = yaml.safe_load(text) or {}
+        data = load_plain(text) or {}
     except yaml.YAMLError as error:
         raise SettingsError(f"{name} is not valid YAML: {_problem(error)}") from None
     if not isinstance(data, dict):
@@ -200,33 +202,16 @@ def _from_overrides(overrides: Iterable[str]) -> dict[str, Leaf]:
 def _parse(key: str, text: str, source: str) -> Any:
     """The value that a text gives a setting; pydantic reads numbers, dates and the like from text."""
     _check_key(key, source)
-    kinds = _kinds(_annotation(key))
+    kinds = parts_of(annotation_at(Settings, key.split(".")))
     if text == "null" and type(None) in kinds:
         return None
     if kinds.isdisjoint((list, dict)):
         return text
     try:
-        return yaml.safe_load(text)
+        return load_plain(text)
     except yaml.YAMLError:
         form = "[one, two]" if list in kinds else "{name: value}"
         raise SettingsError(f"{source}: {key} = {text!r} is not valid: write it as {form}") from None
-
-
-def _kinds(annotation: Any) -> set[Any]:
-    """The plain types in an annotation: ``list[str] | None`` has list and NoneType."""
-    if get_origin(annotation) in (Union, UnionType):
-        return {get_origin(part) or part for part in get_args(annotation)}
-    return {get_origin(annotation) or annotation}
-
-
-def _annotation(key: str) -> Any:
-    section, _, name = key.partition(".")
-    model = Settings.model_fields[section].annotation
-    return (
-        model.model_fields[name].annotation
-        if isinstance(model, type) and issubclass(model, Section)
-        else None
-    )
 
 
 def known_keys() -> list[str]:
@@ -243,24 +228,20 @@ def _check_key(key: str, source: str) -> None:
     if key in FROM_ENVIRONMENT:
         raise SettingsError(f"{source}: {key} is set by {FROM_ENVIRONMENT[key]}")
     if key not in known_keys():
-        raise SettingsError(f"{source}: no setting is called {key!r}{_nearest(key)}")
+        raise SettingsError(f"{source}: no setting is called {key!r}; {_meant(key)}")
 
 
-def _nearest(key: str) -> str:
-    close = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"; {hint}`python -m configs show` lists all"
-
-
-def _explain(error: ValidationError, leaves: Mapping[str, Leaf]) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"][:2])
-    inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][2:])
-    source = leaves.get(key, (None, "settings"))[1]
-    if first["type"] == "missing" and not inside:
-        return f"default.yaml does not set {key!r}"
-    if first["type"] in ("missing", "extra_forbidden"):
-        problem = "is missing" if first["type"] == "missing" else "is not known there"
-        return f"{source}: {key}{inside} {problem}"
-    given = "the value given" if SecretStr in _kinds(_annotation(key)) else repr(first["input"])
-    return f"{source}: {key}{inside} = {given} is not valid: {first['msg'].lower()}"
+def _meant(key: str) -> str:
+    """What to do about a key that is none."""
+    section, _, name = key.rpartition(".")
+    whole = next((known for known in known_keys() if key.startswith(f"{known}.")), None)
+    if whole is not None:
+        return f"{whole} is set as a whole"
+    own = nearest(section, Settings.model_fields) if section else None
+    keys = known_keys()
+    inside = {known.partition(".")[2]: known for known in keys if known.partition(".")[0] == own}
+    anywhere = {known.partition(".")[2]: known for known in reversed(keys)} | {known: known for known in keys}
+    close = nearest(name, inside if name in inside or name not in anywhere else ())
+    meant = inside[close] if close else anywhere.get(nearest(name, anywhere) or "")
+    hint = f"did you mean {meant!r}? " if meant else ""
+    return f"{hint}`python -m configs show` lists all"

@@ -19,7 +19,7 @@ def fields_recipe(settings: Settings) -> list[object]:
     return [
         VERSION,
         _libraries(),
-        ingest.model_dump(include=_DECIDING),
+        ingest.model_dump(mode="json", include=_DECIDING),
         [settings.models.answer, ingest.model_characters] if asked else None,
     ]
 

@@ -54,6 +54,12 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         model_named("SmolLM2")
 
 
+@pytest.mark.parametrize("name", ["emb2", "bge-small-en-v1.5", "reader-lm-0.5"])
+def test_no_model_is_suggested_that_cannot_be_meant(name: str, settings: Settings) -> None:
+    with pytest.raises(ModelError, match=f"no model is called '{name}'; `python -m configs models`"):
+        model_path(name, settings, role="embed")
+
+
 def test_a_whole_model_is_found(settings: Settings) -> None:
     folder = put_model(settings.models_dir / "all-minilm-l6-v2")
     assert model_path("all-minilm-l6-v2", settings, role="embed") == folder

@@ -115,7 +115,14 @@ def test_a_mistake_beside_the_store_is_told(tmp_path: Path, text: bytes, message
         ),
         (["answer.seed"], {}, "--set answer.seed: write it as section.key=value"),
         (["home=/x"], {}, "home is set by DRAFTLINE_HOME"),
-        (["answer.seed=x"], {}, "--set: answer.seed = 'x' is not valid"),
+        (["ingest.foo=1"], {}, "no setting is called 'ingest.foo'; `python -m configs show` lists all"),
+        (["generate.max_tokens=3"], {}, "did you mean 'answer.max_tokens'?"),
+        (["retreive.top_k=3"], {}, "did you mean 'retrieve.top_k'?"),
+        (["ingest.fields.a.type=bool"], {}, "'ingest.fields.a.type'; ingest.fields is set as a whole"),
+        (["answer.seed=x"], {}, "--set: answer.seed = 'x' is not valid: it must be a whole number"),
+        (["app.chats=x"], {}, "it must be true or false"),
+        (["retrieve.today=x"], {}, "it must be a date such as 2026-03-01"),
+        (["store.collection=A B"], {}, "pattern '^[A-Za-z0-9_.-]{1,200}$'"),
         (
             ["app.port=70000"],
             {},
@@ -123,7 +130,11 @@ def test_a_mistake_beside_the_store_is_told(tmp_path: Path, text: bytes, message
         ),
         (["store.timeout_s=inf"], {}, "store.timeout_s = 'inf' is not valid"),
         (["store.kind=sqlite"], {}, "input should be 'edge' or 'server'"),
-        (["ingest.rules=[{path: a, acces: [x]}]"], {}, "ingest.rules[0].acces is not known there"),
+        (
+            ["ingest.rules=[{path: a, acces: [x]}]"],
+            {},
+            "acces is not known there; did you mean 'access'?",
+        ),
         (["ingest.rules=[{access: [x]}]"], {}, "ingest.rules[0].path is missing"),
         (["ingest.include=[1]"], {}, "ingest.include[0] = 1 is not valid"),
         (["ingest.include=[a"], {}, "write it as [one, two]"),
@@ -185,6 +196,16 @@ def test_text_means_what_it_says() -> None:
     assert load("answer.temperature=1e-3").answer.temperature == 0.001
     assert load("ingest.tenant=null").ingest.tenant is None
     assert load("ingest.access=[a, 'b=c']").ingest.access == ["a", "b=c"]
+
+
+def test_files_mean_what_they_say(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text(
+        "ingest: {near_duplicates: off, access: [no, 12:30, 007, 1_000]}\nretrieve: {today: 2025-03-01}\n"
+    )
+    settings = load(DRAFTLINE_HOME=str(tmp_path))
+    assert settings.ingest.near_duplicates == "off"
+    assert settings.ingest.access == ["no", "12:30", "007", "1_000"]
+    assert str(settings.retrieve.today) == "2025-03-01"
 
 
 @given(st.integers())

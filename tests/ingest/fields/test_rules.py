@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from configs.errors import SettingsError
 from configs.sections import FieldRule
 from configs.settings import load_settings
 from ingest.fields.rules import Given, compile_rules
+from ingest.front_matter import read_metadata
+from ingest.plan import recipe_of
 
 
 def apply(document: str = "a.md", body: str = "", metadata: Any = None, **rule: Any) -> Given | None:
@@ -53,6 +57,27 @@ def test_a_path_can_give_what_is_not_in_it() -> None:
     given = apply("hr/pay.md", path="hr/**", put={"team": "people", "level": 3})
     assert given is not None
     assert given.metadata == {"team": "people", "level": 3}
+
+
+def test_put_takes_what_front_matter_may_hold() -> None:
+    put = (
+        "{day: 2024-01-01, quoted: '2024-01-01', at: 2024-01-01T10:30:00+02:00, tags: [a, b], "
+        "days: [2024-01-01], level: 3, share: 0.5, open: true, reply: no, time: 12:30, number: 007}"
+    )
+    settings = load_settings(None, [f"ingest.field_rules=[{{path: '**', put: {put}}}]"])
+    (rule,) = compile_rules(settings.ingest.field_rules)
+    given = rule.apply("a.md", "", {})
+    assert given is not None
+    assert given.metadata == read_metadata(put)
+    assert given.metadata["day"] == given.metadata["quoted"] == datetime(2024, 1, 1, tzinfo=UTC)
+    assert (given.metadata["tags"], given.metadata["reply"]) == (["a", "b"], "no")
+    assert isinstance(recipe_of("markdown", None, (), settings), str)
+
+
+def test_put_takes_dates_of_python() -> None:
+    given = apply(path="**", put={"day": date(2024, 1, 1)})
+    assert given is not None
+    assert given.metadata == {"day": datetime(2024, 1, 1, tzinfo=UTC)}
 
 
 def test_patterns_find_the_first_or_all() -> None:
@@ -107,12 +132,22 @@ def test_a_pattern_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         ("{}", "a path or a pattern"),
         ("{path: 'a/*'}", "it gives no field"),
         ("{path: '{a}/{a}'}", "names a field twice"),
-        ("{path: '{_dl.tenant}/*'}", "draftline's own"),
-        ("{path: 'a', put: {_dl.tenant: x}}", "draftline's own"),
-        ("{pattern: '(?P<_dl>x)'}", "draftline's own"),
+        ("{path: '{_dl.tenant}/*'}", "Draftline's own"),
+        ("{path: 'a', put: {_dl.tenant: x}}", "Draftline's own"),
+        ("{pattern: '(?P<_dl>x)'}", "Draftline's own"),
         ("{pattern: '(?P<a'}", "not a regular expression"),
         ("{pattern: 'abc'}", "no named group"),
-        ("{pattern: '(?P<a>b)', wihtin: title}", "not known there"),
+        (
+            "{pattern: '(?P<a\\d'}",
+            "pattern = '(?P<a\\d' is not valid: not a regular expression",
+        ),
+        ("{pattern: '(?P<a>b)', wihtin: title}", "not known there; did you mean 'within'?"),
+        ("{pth: 'a'}", "field_rules[0].pth is not known there; did you mean 'path'?"),
+        ("{path: ' '}", "it must not be empty"),
+        ("{path: 'a', put: {_dl.tenant: x}}", "put: '_dl.tenant' is no name"),
+        ("{path: 'a', put: {d: }}", "put.d = null is not valid: it must be text, a number, a date"),
+        ("{path: 'a', put: {d: {x: 1}}}", "put.d = {x: 1} is not valid: it must be text"),
+        ("{path: 'a', put: {d: .inf}}", "it must be text, a number"),
     ],
 )
 def test_a_rule_that_cannot_be_is_an_error_of_the_settings(rule: str, words: str) -> None:
@@ -123,14 +158,19 @@ def test_a_rule_that_cannot_be_is_an_error_of_the_settings(rule: str, words: str
 
 def test_a_field_that_cannot_be_is_an_error_of_the_settings() -> None:
     for fields, words in (
-        ("{_dl.x: {}}", "draftline's own"),
+        ("{_dl.x: {}}", "Draftline's own"),
         ("{' x': {}}", "single spaces"),
         ("{x: {type: date}}", "type"),
-        ("{x: {typ: 1}}", "typ"),
+        ("{x: {typ: 1}}", "x.typ is not known there; did you mean 'type'?"),
+        ("{x: {frob: 1}}", "x.frob is not known there; there are: type, unit"),
+        ("{x: datetime}", "x = 'datetime' is not valid: write it as {name: value}"),
+        ("{x: {model: ''}}", "x.model = '' is not valid: it must not be empty"),
+        ("{x: {values: []}}", "name one at least"),
+        ("{x: {values: [2024]}}", "it must be text; write it in quotation marks"),
         ("{x: {type: bool, unit: km}}", "a unit is for"),
         ("{x: {type: float, values: [a]}}", "values are for"),
         ("{x: {also: [z]}, y: {also: [z]}}", "z is a name of two fields: x and y"),
         ("{x: {also: [y]}, y: {}}", "y is a name of two fields"),
     ):
-        with pytest.raises(SettingsError, match=words):
+        with pytest.raises(SettingsError, match=re.escape(words)):
             load_settings(None, [f"ingest.fields={fields}"])
