@@ -90,6 +90,11 @@ def is_folder_name(name: str) -> bool:
     return "/" in name or os.sep in name or name.startswith("~") or (name in (".", ".."))
 
 
+def identity(name: str) -> str:
+    """A model's name as it is remembered: of a folder the whole path, however it was spelled."""
+    return str(Path(name).expanduser().resolve()) if is_folder_name(name) else name
+
+
 def model_path(name_or_folder: str, settings: Settings, *, role: Role) -> Path:
     """The folder of a model, ready to load with local files only; imports no torch.
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from configs.models import identity
 from configs.sections import IngestSettings
 from configs.settings import Settings
 from ingest.convert.kinds import KINDS, SUFFIXES, converter_version, kind_of
@@ -123,7 +124,7 @@ def recipe_of(kind: str, tenant: str | None, access: Sequence[str], settings: Se
         ingest.chunk_tokens,
         ingest.chunk_overlap,
         ingest.near_duplicates,
-        settings.models.embed,
+        identity(settings.models.embed),
         tenant,
         sorted(access),
     ]

@@ -14,7 +14,7 @@ from ingest.progress import Stages
 from retrieve.copying import batches
 from retrieve.embed import load_embedder, load_tokenizer, max_tokens
 from retrieve.schema import RESERVED_FIELDS
-from retrieve.store.base import Record, Store
+from retrieve.store.base import Record, Store, same_embedder
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def reembed(settings: Settings, store: Store, stages: Stages) -> Reembedded:
     embedder = load_embedder(settings)
     if info.embedder is None:
         raise InputError("the store is empty: there is nothing to embed anew")
-    if info.embedder == embedder.name:
+    if same_embedder(info.embedder, embedder.name):
         raise InputError(f"the vectors are of {embedder.name!r} already; name another with models.embed")
     fields = {name: kind for name, kind in info.fields.items() if name not in RESERVED_FIELDS}
     same = _cuts_alike(settings, info.embedder)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from configs.errors import ModelError
-from configs.models import model_path
+from configs.models import identity, model_path
 from configs.settings import Settings
 from retrieve.bert import is_plain_bert, load_bert
 from retrieve.packed import PackedEncoder
@@ -84,7 +84,7 @@ class SentenceEmbedder:
 
     @property
     def name(self) -> str:
-        return self._settings.models.embed
+        return identity(self._settings.models.embed)
 
     @cached_property
     def _folder(self) -> Path:

@@ -24,7 +24,7 @@ from retrieve.fusion import Fusion
 from retrieve.mmr import diversified
 from retrieve.rerank import Reranker, load_reranker, reranked
 from retrieve.schema import Passage
-from retrieve.store.base import SearchRequest, Store, other_embedder
+from retrieve.store.base import SearchRequest, Store, other_embedder, same_embedder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -58,7 +58,7 @@ class Searcher:
         info = self._store.info()
         if not info.chunks:
             return []
-        if info.embedder != self._embedder.name:
+        if not same_embedder(info.embedder, self._embedder.name):
             raise other_embedder(info.embedder, self._embedder.name)
         # Room for what the removal of duplicates takes away.
         prefetch = max(self._settings.prefetch, 2 * max(top_k, DEPTH) + 5)

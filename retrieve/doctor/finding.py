@@ -9,6 +9,7 @@ from typing import Any, Literal
 from configs.errors import ModelError, StoreError
 from configs.models import model_path
 from configs.settings import Settings
+from retrieve.store.base import same_embedder
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def embedder_findings(stored: str | None, settings: Settings) -> list[Finding]:
         model_path(name, settings, role="embed")
     except ModelError as error:
         found.append(Finding("embedder", "problem", str(error)))
-    if stored is not None and stored != name:
+    if stored is not None and not same_embedder(stored, name):
         message = f"the vectors are of {stored!r}, and models.embed names {name!r}: no question can be asked"
         advice = f"set models.embed={stored}, or: python -m ingest reembed --set models.embed={name}"
         found.append(Finding("embedder", "problem", message, advice))

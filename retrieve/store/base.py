@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.errors import StoreError
+from configs.models import identity
 from retrieve.filters import Filter
 from retrieve.fusion import Fusion
 from retrieve.schema import RESERVED, Chunk, FieldType, Passage, embedding_text
@@ -217,9 +218,16 @@ def other_embedder(theirs: str | None, ours: str) -> StoreError:
     )
 
 
+def same_embedder(theirs: str | None, ours: str | None) -> bool:
+    """Whether two names mean one embedder: stores may remember a folder as it was once spelled."""
+    if theirs is None or ours is None:
+        return theirs == ours
+    return theirs == ours or identity(theirs) == identity(ours)
+
+
 def check_embedder(request: SearchRequest, theirs: str | None) -> None:
     """Raise StoreError when a request's vector is another embedder's than the stored ones."""
-    if request.embedder is not None and theirs is not None and request.embedder != theirs:
+    if request.embedder is not None and theirs is not None and not same_embedder(theirs, request.embedder):
         raise other_embedder(theirs, request.embedder)
 
 

@@ -31,7 +31,6 @@ from retrieve.store.base import (
     check_embedder,
     count_values,
     extent_of,
-    other_embedder,
 )
 from retrieve.store.bm25 import Bm25
 from retrieve.store.edge_writer import EdgeWriter
@@ -141,8 +140,8 @@ class EdgeStore:
             manifest = read_manifest(self._folder)
             fresh = rebuild is not None
             if not fresh:
-                if manifest.chunks and (manifest.embedder, manifest.dimension) != (embedder, dimension):
-                    raise other_embedder(manifest.embedder, embedder)
+                if manifest.chunks:
+                    embedder = manifest.embedder_for(embedder, dimension)
                 check_files(self._folder, manifest)
             with EdgeWriter(self._folder, manifest, embedder, dimension, fields, rebuild=fresh) as writer:
                 yield writer

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.errors import StoreError
 from retrieve.schema import RESERVED_FIELDS, FieldType
-from retrieve.store.base import StoreInfo
+from retrieve.store.base import StoreInfo, other_embedder, same_embedder
 from retrieve.store.files import sizes, write_json
 
 FORMAT = 2
@@ -43,6 +43,16 @@ class Manifest(BaseModel):
     documents: int = 0
     unsettled: int = 0
     """How many chunks were written or deleted since the index was complete and compact."""
+
+    def embedder_for(self, name: str, dimension: int) -> str:
+        """The embedder's name as it is remembered, for a writer that calls it so.
+
+        Raises:
+            StoreError: the vectors are another embedder's.
+        """
+        if self.embedder is None or not same_embedder(self.embedder, name) or self.dimension != dimension:
+            raise other_embedder(self.embedder, name)
+        return self.embedder
 
     def info(self) -> StoreInfo:
         """What people and other packages are told of it."""

@@ -32,7 +32,6 @@ from retrieve.store.base import (
     check_embedder,
     count_values,
     extent_of,
-    other_embedder,
 )
 from retrieve.store.bm25 import Bm25
 from retrieve.store.files import remove, sizes
@@ -197,12 +196,8 @@ class ServerStore:
         with write_lock(self._folder, wait_s):
             version = self._published.now()
             state = version.manifest if version else Manifest()
-            if (
-                rebuild is None
-                and state.chunks
-                and (state.embedder, state.dimension) != (embedder, dimension)
-            ):
-                raise other_embedder(state.embedder, embedder)
+            if rebuild is None and state.chunks:
+                embedder = state.embedder_for(embedder, dimension)
             with server_errors("writing"):
                 writer = ServerWriter(
                     self._client,

@@ -50,6 +50,31 @@ def test_every_chunk_gets_a_new_vector_and_nothing_else_changes(
         open_retriever(load_settings()).retrieve("What does the pump do?")
 
 
+def test_two_spellings_of_a_folder_are_one_embedder(
+    sync: Run, run: Run, docs: Path, home: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(docs)
+    monkeypatch.chdir(other.parent)
+    monkeypatch.setattr("ingest.pipeline.load_embedder", load_embedder)
+    spelled = "./other-embedder"
+    assert run("reembed", "--set", f"models.embed={spelled}").code == 0
+    monkeypatch.chdir("/")
+    again = ("--set", f"models.embed={other}")
+    assert "already" in run("reembed", *again).err
+    assert sync(docs, *again).counts() == (0, 0, 3, 0)
+    # A store of an earlier Draftline remembers the spelling: it is taken for what it means here and now.
+    (manifest,) = home.rglob("manifest.json")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"embedder": spelled}))
+    with pytest.raises(StoreError, match="holds vectors of the embedder"):
+        open_retriever(load_settings(overrides=[again[1]])).retrieve("What does the pump do?")
+    monkeypatch.chdir(other.parent)
+    (docs / "new.md").write_text("A new page about a harbour crane.")
+    assert sync(docs, *again).counts() == (1, 0, 3, 0)
+    assert open_store(load_settings()).info().embedder == spelled
+    found = open_retriever(load_settings(overrides=[again[1]])).retrieve("harbour crane")
+    assert found.passages
+
+
 @pytest.mark.deep
 def test_a_model_that_reads_other_pieces_cuts_anew(
     sync: Run, run: Run, docs: Path, home: Path, other: Path, monkeypatch: pytest.MonkeyPatch
