@@ -16,6 +16,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+def install(extra: str) -> str:
+    """The command that installs an optional extra, as the handbook has it."""
+    return f"pip install -c constraints.txt -e '.[{extra}]'"
+
+
 class DraftlineError(Exception):
     """An error whose message says what was wrong, where, and what to do; printed as one line.
 

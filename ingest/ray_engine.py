@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from configs.errors import DraftlineError, InputError
+from configs.errors import DraftlineError, InputError, install
 from configs.settings import Settings
 from ingest.chunk import make_chunks
 from ingest.plan import Task
@@ -54,7 +54,7 @@ class RayPool:
             import ray
             from ray.data import DataContext
         except ImportError:
-            raise InputError("--engine ray needs the extra: pip install 'draftline[ray]'") from None
+            raise InputError(f"--engine ray needs the extra: {install('ray')}") from None
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its warnings are about its own retries
         self._started = not ray.is_initialized()
         if self._started:

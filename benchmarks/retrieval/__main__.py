@@ -109,9 +109,7 @@ def main() -> int:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measure everything."""
     if find_spec("langchain_qdrant") is None:
-        raise InputError(
-            "langchain-qdrant is not installed: pip install -c constraints.txt 'draftline[bench]'"
-        )
+        raise InputError("langchain-qdrant is not installed: pip install -c constraints.txt -e '.[bench]'")
     settings = load_settings(overrides=args.set)
     embedder = load_embedder(settings)
     corpora = load_corpora(args.spans, settings, args.corpus)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from configs.errors import InputError
+from configs.errors import InputError, install
 
 Picture = npt.NDArray[np.uint8]
 """(height, width, 3): blue, green, red."""
@@ -50,7 +50,7 @@ class TextReader:
         if not ocr_is_installed():
             raise InputError(
                 "ingest.ocr is 'always', but text recognition is not installed: "
-                "pip install 'draftline[ocr]', or set it to 'auto'"
+                f"{install('ocr')}, or set it to 'auto'"
             )
         from rapidocr_onnxruntime import RapidOCR
 

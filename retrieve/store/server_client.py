@@ -76,14 +76,24 @@ def _refused(error: UnexpectedResponse, doing: str) -> str:
 def _unreachable(error: Exception, doing: str) -> str:
     cause = error.source if isinstance(error, ResponseHandlingException) else error
     if isinstance(cause, httpx.TimeoutException) and not isinstance(cause, httpx.ConnectTimeout):
-        return f"the Qdrant server did not answer in time while {doing}; see store.timeout_s"
+        return f"the Qdrant server{_address(cause)} did not answer in time while {doing}; see store.timeout_s"
     if isinstance(cause, httpx.HTTPError):
         return (
-            f"the Qdrant server cannot be reached while {doing} ({cause or type(cause).__name__}); "
+            f"the Qdrant server{_address(cause)} cannot be reached while {doing} "
+            f"({cause or type(cause).__name__}); "
             "see store.url and store.timeout_s"
         )
     line = str(cause).partition("\n")[0]
     return f"what answers is no Qdrant server, or of another version, while {doing} ({line}); see store.url"
+
+
+def _address(error: httpx.HTTPError) -> str:
+    """Whom a request was for, without a password that the address may hold."""
+    try:
+        url = error.request.url
+    except RuntimeError:  # it failed before there was a request
+        return ""
+    return f" at {url.scheme}://{url.netloc.decode()}"
 
 
 def is_missing(error: Exception) -> bool:

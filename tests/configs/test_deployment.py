@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from configs.errors import install
 from configs.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -158,3 +160,13 @@ def test_nightly_refuses_what_is_no_time(tmp_path: Path) -> None:
 def test_scripts_are_sound_shell(path: str) -> None:
     dash = shutil.which("dash") or "sh"
     subprocess.run([dash, "-n", ROOT / path], check=True)
+
+
+def test_hints_and_handbook_install_an_extra_alike() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    handbook = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert install("gpu") in handbook
+    for path in (ROOT / "ingest").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "pip install" not in text, path
+        assert set(re.findall(r"\binstall\('(\w+)'\)", text)) <= set(project["optional-dependencies"]), path

@@ -47,7 +47,7 @@ def test_elements_become_markdown() -> None:
 
 def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.convert.pdf.hi_res.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"unstructured is not installed: pip install 'draftline\[pdf\]'"):
+    with pytest.raises(InputError, match=r"unstructured is not installed: pip install -c \S+ -e '\.\[pdf\]'"):
         PdfConverter(way="hi_res").convert(drawn(lines("Words")), ".pdf")
 
 

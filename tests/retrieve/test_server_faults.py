@@ -74,7 +74,7 @@ def test_a_failure_that_passes_is_not_noticed(
     ("fault", "message"),
     [
         (500, r"failed again and again while searching: 500 .*told to fail.*lost a node"),
-        ("close", r"cannot be reached while searching.*store\.url"),
+        ("close", r"server at http://127\.0\.0\.1:\d+ cannot be reached while searching.*store\.url"),
         (403, r"wants another key while searching.*store\.api_key"),
         (400, "refused while searching: 400 .*told to fail"),
         ("garbage", r"no Qdrant server, or of another version.*store\.url"),
@@ -93,7 +93,9 @@ def test_a_failure_that_stays_is_one_clear_line(
 
 def test_a_server_that_hangs_is_asked_once(double: QdrantDouble, hasty: Store) -> None:
     double.fault = at(QUERY, *["hang"] * 20)
-    with pytest.raises(StoreError, match=r"did not answer in time while searching; see store\.timeout_s"):
+    with pytest.raises(
+        StoreError, match=r"server at http://\S+ did not answer in time while searching; see store"
+    ):
         hasty.search(request_for(CHUNK))
     assert sum(QUERY in request for request in double.requests) == 1
 

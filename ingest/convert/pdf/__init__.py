@@ -7,7 +7,7 @@ from typing import Literal
 
 import pypdfium2 as pdfium
 
-from configs.errors import InputError
+from configs.errors import InputError, install
 from configs.sections import IngestSettings
 from ingest.convert.base import Converted
 from ingest.convert.ocr import Wish, ocr_is_installed
@@ -77,7 +77,7 @@ class PdfConverter:
         if self._ocr == "off":
             return "ingest.ocr is off; set it to auto, or run the file through OCR first"
         if not ocr_is_installed():
-            return "install the extra ocr (pip install 'draftline[ocr]'), or run it through OCR first"
+            return f"install the extra ocr ({install('ocr')}), or run it through OCR first"
         return "text recognition found none either"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lxml import etree, html
 
-from configs.errors import InputError
+from configs.errors import InputError, install
 from ingest.convert.pdf.blocks import Block, Kind, Part
 from ingest.convert.pdf.markers import without_marker
 from ingest.convert.pdf.pieces import Box
@@ -41,7 +41,7 @@ def read_hi_res(data: bytes) -> tuple[str, tuple[Region, ...]]:
     if find_spec("unstructured") is None or find_spec("unstructured_inference") is None:
         raise InputError(
             "ingest.pdf is 'hi_res', but unstructured is not installed: "
-            "pip install 'draftline[pdf]', or set it to 'text'"
+            f"{install('pdf')}, or set it to 'text'"
         )
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
