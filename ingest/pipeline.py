@@ -11,6 +11,7 @@ from configs.settings import Settings
 from ingest.compare import make_plan
 from ingest.conversion import Conversion
 from ingest.fields.cache import forget_answers
+from ingest.fields.values import unit_notes
 from ingest.journal import FILE, write_report
 from ingest.ledger import read_ledger
 from ingest.plan import Plan
@@ -118,6 +119,9 @@ class Sync:
             skipped=plan.listing.skipped,
         )
         self.report.failed = list(plan.failures)
+        for setting, note in unit_notes(self._settings.ingest.fields) if plan.tasks else ():
+            self.report.note(setting, note)
+            self._stages.note(f"note: {setting}: {note}")
         before = [plan.ledger.documents.get(task.source.key) for task in plan.tasks]
         members = [entry for task in plan.tasks for entry in plan.members.get(task.source.key, ())]
         standing = [*plan.unchanged, *plan.kept, *plan.gone, *members, *filter(None, before)]

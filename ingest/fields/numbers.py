@@ -15,6 +15,7 @@ _NUMBER = re.compile(
     r"(?P<sign>[-+])?\s*(?P<before>[^\W\d_]{1,4}\$?|[$€£¥])?\s*(?P<inner>[-+])?"
     r"(?P<digits>\d[\d.,' _]*|[.,]\d+)(?P<exponent>e[-+]?\d{1,3}(?![^\W_]))?\s*(?P<after>\D.{0,40})?"
 )
+_LIKE_A_UNIT = re.compile(r"[°µμ]?[^\W\d_]{1,20}(?:/[^\W\d_]{1,10})?[23]?")
 _GROUPED = {separator: re.compile(rf"\d{{1,3}}(?:{re.escape(separator)}\d{{3}})+") for separator in "., '_"}
 
 
@@ -57,7 +58,7 @@ def _scale_and_unit(before: str, after: str, unit: Unit | None) -> tuple[Decimal
     rest = " ".join(words)
     found = _unit(rest, unit) if rest else None
     if rest and found is None:
-        raise UnfitError("is no number")
+        raise _not_known(rest, unit)
     if known and found and known != found:
         raise UnfitError("has two units")
     return scale, known or found
@@ -67,7 +68,18 @@ def _unit(words: str, unit: Unit | None) -> Unit | None:
     """The unit that words name, beside a field's own."""
     if unit is not None and stem(words) == unit.dimension:
         return unit
-    return declared_unit(words) or unit_of_word(words.replace("²", "2"))
+    if unit is not None and unit.dimension == "mass" and words in ("pound", "pounds"):  # money elsewhere
+        words = "lb"
+    return declared_unit(words)
+
+
+def _not_known(words: str, unit: Unit | None) -> UnfitError:
+    """What is wrong with what follows a number."""
+    if not _LIKE_A_UNIT.fullmatch(words):
+        return UnfitError("is no number")
+    if unit is None:
+        return UnfitError("has a unit, and the field has none; ingest.fields can declare one")
+    return UnfitError(f"has a unit that is not known: {words}")
 
 
 def _converted(number: Decimal, found: Unit | None, unit: Unit | None) -> Decimal:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from configs.settings import Settings
 
-VERSION = "2"
+VERSION = "3"
 """Changes whenever the same conversion may get other metadata."""
 _DECIDING = {"fields", "field_rules", "day_first", "detect_language"}
 

@@ -17,7 +17,7 @@ from ingest.metadata import INT64, coerce
 from retrieve.fields import combine_all, type_of
 from retrieve.schema import FieldType, MetadataValue, Scalar
 from retrieve.self_query.text import fold, name_words
-from retrieve.self_query.units import Unit, unit_of_field
+from retrieve.self_query.units import Unit, declared_unit, unit_of_field
 
 Declared = Literal["keyword", "integer", "float", "bool", "datetime", "language"]
 
@@ -77,6 +77,19 @@ def _spec(name: str, field: FieldSettings) -> FieldSpec:
         unit = unit_named(field.unit) if field.unit else unit_of_field(name_words(name))
     values = {_key(value): value for value in field.values} if kind == "keyword" and field.values else None
     return FieldSpec(name, kind, unit, tuple(field.also), values)
+
+
+def unit_notes(declared: Mapping[str, FieldSettings]) -> list[tuple[str, str]]:
+    """Settings whose unit we do not know, and what that means; it may be a slip, or ``pages``."""
+    return [
+        (
+            f"ingest.fields.{name}.unit",
+            f"{field.unit!r} is no unit that is known (docs/metadata.md lists them): numbers are kept "
+            "as they are, and no other unit is converted to it",
+        )
+        for name, field in declared.items()
+        if field.unit and declared_unit(field.unit) is None
+    ]
 
 
 def fitted(

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from retrieve.self_query.lexicon import amount_words
 from retrieve.self_query.question import ending_at
-from retrieve.self_query.units import Unit, unit_of_word
+from retrieve.self_query.units import Unit, rates_known, unit_of_word
 
 _DIGITS = r"\d+(?:[,.' ]\d{3})*(?:[.,]\d+)?"
 _NOUN = r"(?:(?:'s?|\s+of(?:\s+the)?)?\s+[^\W\d_]+)?"
@@ -56,6 +56,7 @@ def _number() -> re.Pattern[str]:
     known = amount_words()
     small = "|".join(sorted(known.number_of, key=len, reverse=True))
     scale = "|".join(sorted(known.scale_of, key=len, reverse=True))
+    rates = "|".join(rf"{name}(?![^\W_])" for name in rates_known())
     quarter = r"(?P<quarter>three quarters of an?|a quarter of an?|quarter of an?|eine viertel)(?=\s)"
     half = r"(?P<half>half an?|half|eine halbe|une demi-?|media)(?=\s)"
     word = rf"(?:an?\s+(?=dozen))?(?P<word>(?:{small})(?:-(?:{small}))?(?![^\W_]))"
@@ -63,8 +64,8 @@ def _number() -> re.Pattern[str]:
         rf"(?<![^\W_]|[.#@])(?P<currency>(?:{'|'.join(known.currency_signs)})\s?)?"
         rf"(?:{quarter}|{half}|(?P<digits>{_DIGITS})|{word})"
         rf"(?P<and_half>\s+and a half(?![^\W_]))?"
-        rf"(?:[\s-]*(?P<scale>(?:{scale})(?:\s+(?:thousand|million|billion))?)(?![^\W_]))?"
-        rf"(?P<more>\+)?(?:\s*(?P<percent>%)|[\s-]*(?P<unit>[$€£]|(?:[^\W\d_]+)[²2]?))?"
+        rf"(?:[\s-]*(?P<scale>(?:{scale})(?:\s+(?:thousand|million|billion))?)(?![^\W_]|/s))?"
+        rf"(?P<more>\+)?(?:\s*(?P<percent>%)|[\s-]*(?P<unit>[$€£]|{rates}|(?:[^\W\d_]+)[²2³3]?))?"
         r"(?P<half_more>(?<=[rs])\s+and a half(?![^\W_]))?"
     )
 

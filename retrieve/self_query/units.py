@@ -53,9 +53,14 @@ def unit_of_word(word: str) -> Unit | None:
     return _units().get(word)
 
 
+def rates_known() -> tuple[str, ...]:
+    """The names of units that are two with a stroke: ``km/h``."""
+    return tuple(name for name in _units() if "/" in name)
+
+
 def declared_unit(name: str) -> Unit | None:
     """The unit that an owner declares for a field, where it is one that we know; ``m`` are metres there."""
-    plain = fold(name).strip()
+    plain = fold(name).strip().replace("²", "2").replace("³", "3")
     return Unit("length", 1.0) if plain == "m" else unit_of_word(plain)
 
 

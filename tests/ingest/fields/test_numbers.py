@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 from babel.numbers import format_decimal
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 
 from ingest.fields.numbers import read_number, unit_named
 from ingest.fields.spelling import Spelling, UnfitError
+from retrieve.self_query.lexicon import amount_words
+from retrieve.self_query.text import fold
 
 ANY = Spelling()
 
@@ -56,6 +60,19 @@ def test_numbers(text: str, number: float) -> None:
         ("2 h", "minutes", 120),
         ("two hours", "minutes", 120),
         ("45 %", "%", 45),
+        ("1 GiB", "MB", 1073.741824),
+        ("1024 KiB", "MB", 1.048576),
+        ("1 TiB", "GiB", 1024),
+        ("1 GB", "GiB", 0.931322574615),
+        ("3 oz", "g", 85.048569375),
+        ("150 pounds", "kg", 68.0388555),
+        ("100 km/h", "m/s", 27.7777777778),
+        ("60 mph", "km/h", 96.56064),
+        ("750 ml", "l", 0.75),
+        ("2 m³", "litres", 2000),
+        ("1.5 kW", "W", 1500),
+        ("20 °C", "celsius", 20),
+        ("80 m²", "m²", 80),
         ("45 percent", "%", 45),
         ("$5m", "USD", 5e6),
         ("US$ 3.5 million", "USD", 3.5e6),
@@ -95,6 +112,22 @@ def test_what_is_no_number_here(text: str, unit: str | None) -> None:
         read_number(text, unit_named(unit) if unit else None, ANY)
 
 
+@pytest.mark.parametrize(
+    ("text", "unit", "problem"),
+    [
+        ("3 smoots", "kg", "has a unit that is not known: smoots"),
+        ("70 °F", "celsius", "has a unit that is not known: °f"),
+        ("3 kg", "km", "is in a unit that the field's unit does not compare with"),
+        ("3 pages", None, "has a unit, and the field has none"),
+        ("5 to 6", "kg", "is no number"),
+        ("3 of them", "kg", "is no number"),
+    ],
+)
+def test_what_is_wrong_with_a_unit_is_said(text: str, unit: str | None, problem: str) -> None:
+    with pytest.raises(UnfitError, match=re.escape(problem)):
+        read_number(text, unit_named(unit) if unit else None, ANY)
+
+
 def test_no_digit_is_lost() -> None:
     assert int(read_number("9007199254740993", None, ANY)) == 9007199254740993
 
@@ -128,3 +161,14 @@ def test_any_text_is_a_number_or_none(text: str) -> None:
     for unit in (None, unit_named("km"), unit_named("EUR")):
         with contextlib.suppress(UnfitError):
             assert read_number(text, unit, ANY).is_finite()
+
+
+def test_the_handbook_lists_the_units() -> None:
+    handbook = (Path(__file__).parents[3] / "docs" / "metadata.md").read_text(encoding="utf-8")
+    _, _, table = handbook.partition("| of | units |")
+    table = fold(table.partition("\n\n")[0]).replace("²", "2").replace("³", "3")
+    words = set(re.findall(r"[^\s,;|]+", table))
+    for units in amount_words().units.values():
+        for unit in units:
+            assert words & set(unit.names) or {"m", "meter"} <= {*words, *unit.names}, unit.names
+    assert set(amount_words().currencies) <= words

@@ -56,6 +56,14 @@ def test_declared_types_win_over_what_was_stored(sync: Run, reports: Path) -> No
     assert sync(reports, *TYPED).counts() == (0, 0, 3, 0)
 
 
+def test_a_unit_that_is_not_known_is_noted(run: Run, reports: Path) -> None:
+    asked = ("--set", "ingest.fields={size: {unit: parsec}, weight: {unit: kg}}")
+    ran = run(reports, *asked)
+    assert "ingest.fields.size.unit: 'parsec' is no unit that is known" in ran.err
+    assert "weight" not in ran.err
+    assert "parsec" not in run(reports, *asked).err  # nothing was read anew
+
+
 def test_what_does_not_fit_is_noted_with_its_file(run: Run, reports: Path) -> None:
     ran = run(reports, *TYPED)
     assert "note: c.md: released: 'someday' is no date" in ran.err
