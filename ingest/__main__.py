@@ -15,7 +15,7 @@ from ingest.dump import FORMATS, dump, refuse_among_originals
 from ingest.export import export
 from ingest.fields.statistics import field_statistics
 from ingest.given import expand
-from ingest.journal import read_report, write_report
+from ingest.journal import check_place, read_report, write_report
 from ingest.ledger import read_ledger
 from ingest.manage import describe, remove
 from ingest.pipeline import Sync
@@ -55,6 +55,8 @@ def sync(context: Context) -> int:
         raise InputError("--watch keeps a store in line: it does not go with --convert-only")
     if (args.watch or args.convert_only) and (args.report is not None or args.engine != "local"):
         raise InputError("--report and --engine are for one sync: without --watch and --convert-only")
+    if args.report is not None:
+        check_place(Path(args.report))
     settings = _labelled(context.settings, args)
     paths = expand(args.paths, sys.stdin.buffer.read)
     if args.watch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,20 @@ from ingest.report import Report
 from ingest.writing import replacing
 
 FILE = "ingest-report.json"
+
+
+def check_place(path: Path) -> None:
+    """Look whether a report can be written there; raises InputError, before a long run, when it cannot."""
+    folder = path.absolute().parent
+    problem = None
+    if not folder.is_dir():
+        problem = f"there is no folder {folder}; make it first"
+    elif path.is_dir():
+        problem = "it is a folder; name a file"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        problem = f"the folder {folder} cannot be written to"
+    if problem:
+        raise InputError(f"the report {path} cannot be written: {problem}")
 
 
 def write_report(path: Path, report: Report) -> None:

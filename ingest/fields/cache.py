@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from configs.folders import make_folder
 from configs.settings import Settings
 from ingest.ledger import read_ledger
 from retrieve.store.base import Store
@@ -74,7 +75,7 @@ class AnswerCache:
             self._path.unlink(missing_ok=True)
 
     def _put(self, key: str, source: str, answer: str) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         with self._open() as db:
             db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, source, answer))
             db.commit()

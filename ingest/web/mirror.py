@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from configs.errors import StoreError
+from configs.folders import make_folder
 from ingest.web.urls import origin_of
 
 _SCHEMA = """
@@ -81,7 +82,7 @@ class Mirror:
         Raises:
             StoreError: another one did not end in time.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         try:
             with FileLock(self.folder / "lock", timeout=wait_s):
                 yield
@@ -163,7 +164,7 @@ class Mirror:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         path = self.folder / _INDEX
         try:
             with closing(sqlite3.connect(path, timeout=30)) as db:

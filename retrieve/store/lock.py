@@ -9,7 +9,8 @@ from pathlib import Path
 
 import filelock
 
-from configs.errors import StoreError
+from configs.errors import InputError, StoreError
+from configs.folders import make_folder
 
 LOCK, OWNER = "lock", "lock.owner"
 
@@ -22,7 +23,7 @@ def write_lock(folder: Path, wait_s: float) -> Iterator[None]:
         StoreError: somebody else held it for longer than ``wait_s``, or the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = filelock.FileLock(folder / LOCK)
         lock.acquire(timeout=wait_s)
     except filelock.Timeout:
@@ -30,6 +31,8 @@ def write_lock(folder: Path, wait_s: float) -> Iterator[None]:
             f"the store in {folder} is being written by {_owner(folder)}; wait until it is done, "
             "or give it longer with --set ingest.lock_wait_s=SECONDS"
         ) from None
+    except InputError as error:
+        raise StoreError(f"cannot write the store in {folder}: {error}") from error
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise StoreError(f"cannot write the store in {folder}: {error.strerror}") from error
     try:

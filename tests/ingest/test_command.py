@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from configs.errors import StoreError
 from ingest.__main__ import main
+from retrieve.store.lock import write_lock
 from tests.ingest.stored import Ran, stored
 
 Run = Callable[..., Ran]
@@ -151,6 +153,34 @@ def test_options_of_one_sync_do_not_go_with_others(run: Run, docs: Path, tmp_pat
     for words in (["--watch", "--report", "x"], ["--convert-only", "--out", tmp_path, "--engine", "ray"]):
         ran = run(docs, *words)
         assert (ran.code, "are for one sync" in ran.err) == (2, True)
+
+
+def test_a_report_is_refused_before_anything_runs_where_it_cannot_be_written(
+    run: Run, docs: Path, tmp_path: Path
+) -> None:
+    for place, words in (
+        (tmp_path / "none" / "x.json", f"there is no folder {tmp_path / 'none'}"),
+        (docs, "it is a folder; name a file"),
+    ):
+        ran = run(docs, "--report", place)
+        assert (ran.code, words in ran.err) == (2, True)
+    assert not (tmp_path / "none").exists()
+    assert run(docs, "--report", tmp_path / "x.json").code == 0
+    assert json.loads((tmp_path / "x.json").read_text())["paths"]
+
+
+def test_a_home_that_cannot_be_made_is_named(
+    run: Run, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DRAFTLINE_HOME", "/proc/x")
+    ran = run(docs)
+    assert ran.code == 2
+    assert "error: cannot write the store in /proc/x" in ran.err
+    assert "see DRAFTLINE_HOME" in ran.err
+    assert "Traceback" not in ran.err
+    with pytest.raises(StoreError, match="cannot be made: Not a directory"):
+        write_lock(tmp_path / "file" / "home", 0).__enter__()
 
 
 def test_remove_takes_out_files_folders_and_roots(run: Run, docs: Path) -> None:
