@@ -134,6 +134,8 @@ def _from_profile(name: str, chosen_by: str) -> dict[str, Leaf]:
 
 
 def _from_home(path: Path) -> dict[str, Leaf]:
+    if (other := path.with_suffix(".yml")).exists():
+        raise SettingsError(f"{other} is not read: call it {path.name}")
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

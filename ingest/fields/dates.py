@@ -70,13 +70,15 @@ def read_moment(text: str, spelling: Spelling, *, coarse: bool = True) -> dateti
 
 
 def moment_of_number(number: int | float) -> datetime:
-    """The moment that a number is: a year, or seconds or milliseconds since 1970.
+    """The moment that a number is: a year, a day as in 20240305, or seconds or milliseconds since 1970.
 
     Raises:
         UnfitError: it is none of these.
     """
     if number == int(number) and 1000 <= number <= 2999:
         return datetime(int(number), 1, 1, tzinfo=UTC)
+    if number == int(number) and 1000_00_00 <= number <= 2999_99_99:
+        return _day(str(int(number)), Spelling(), coarse=False)
     for known, unit in ((_SECONDS, 1.0), (_MILLISECONDS, 1000.0)):
         if known.start <= number < known.stop:
             return datetime.fromtimestamp(number / unit, UTC)

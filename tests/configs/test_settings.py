@@ -198,6 +198,12 @@ def test_text_means_what_it_says() -> None:
     assert load("ingest.access=[a, 'b=c']").ingest.access == ["a", "b=c"]
 
 
+def test_a_file_of_nearly_the_right_name_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "settings.yml").write_text("answer: {seed: 7}\n")
+    with pytest.raises(SettingsError, match=r"settings\.yml is not read: call it settings\.yaml"):
+        load(DRAFTLINE_HOME=str(tmp_path))
+
+
 def test_files_mean_what_they_say(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text(
         "ingest: {near_duplicates: off, access: [no, 12:30, 007, 1_000]}\nretrieve: {today: 2025-03-01}\n"

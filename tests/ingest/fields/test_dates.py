@@ -141,7 +141,8 @@ def test_numbers_that_are_moments() -> None:
     assert moment_of_number(2024) == datetime(2024, 1, 1, tzinfo=UTC)
     assert moment_of_number(1_709_596_800) == DAY
     assert moment_of_number(1_709_596_800_000) == DAY
-    for number in (3, 12_345, 10**11, -2024, 2024.5):
+    assert moment_of_number(20240305) == DAY
+    for number in (3, 12_345, 20240399, 10**11, -2024, 2024.5):
         with pytest.raises(UnfitError):
             moment_of_number(number)
 
