@@ -84,7 +84,7 @@ def test_no_prune_keeps_what_is_gone(sync: Sync, docs: Path) -> None:
 def test_the_report_of_a_run(run: Callable[..., Ran], docs: Path, tmp_path: Path) -> None:
     (docs / "picture.xyz").write_bytes(b"x")
     (docs / "latin.txt").write_bytes("Die Türen öffnen sich früh.\n".encode("latin-1") * 9)
-    file = tmp_path / "reports" / "run.json"
+    file = tmp_path / "run.json"
     run(docs, "--report", file)
     details = json.loads(file.read_text())
     kept = run("report", "--json").report
