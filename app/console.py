@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
+from configs.errors import ExitCode
+
 PACKAGES = {
     "ingest": "turn files into searchable passages",
     "retrieve": "find passages for a question",
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(import_module(f"{package}.__main__").main())
     except KeyboardInterrupt:  # while the package was being imported; its main handles all others
         sys.stderr.write("interrupted\n")
-        return 130
+        return ExitCode.INTERRUPTED
 
 
 def usage() -> str:
