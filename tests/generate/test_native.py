@@ -195,6 +195,27 @@ def test_all_variants_of_the_kernels_agree_to_the_last_bit(monkeypatch: pytest.M
     assert all(torch.equal(other, found[0]) for other in found)
 
 
+@given(rows=st.integers(1, 40), blocks=st.integers(1, 5), seed=st.integers(0, 10**6))
+@settings(max_examples=40)
+def test_amx_makes_the_same_bits_as_vectors(rows: int, blocks: int, seed: int) -> None:
+    kernels = library.kernels()
+    assert kernels is not None
+    if not kernels.refuse_tiles(False):
+        pytest.skip("no AMX here")
+    generator = torch.Generator().manual_seed(seed)
+    layer = NativeLinear(torch.randn(37, 64 * blocks - 9, generator=generator), torch.randn(37), None)
+    x = torch.randn(rows, 64 * blocks - 9, generator=generator) * 10 ** torch.randint(-3, 4, (rows, 1))
+    x[rows // 2, 3] = torch.nan
+    found = layer(x)
+    try:
+        kernels.refuse_tiles(True)
+        expected = layer(x)
+    finally:
+        kernels.refuse_tiles(False)
+    assert found.isfinite().all(1).sum() == rows - 1
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+
+
 def test_the_observer_sees_the_queries_of_every_layer(runners: dict[str, NativeRunner]) -> None:
     seen: list[list[Tensor]] = []
     config = MODELS["wide heads"]

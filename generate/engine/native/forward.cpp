@@ -1,6 +1,7 @@
 // A step through all layers. Products, norms and attention are in the other files.
 #include "native.h"
 #include "pool.h"
+#include "tiles.h"
 
 #include <algorithm>
 #include <cmath>
@@ -75,7 +76,7 @@ private:
 class Step {
 public:
     Step(const Model &model, const Batch &batch, Pool &pool, Arena &arena)
-        : m(model), b(batch), pool(pool), scratch(pool.threads()) {
+        : m(model), b(batch), pool(pool), tiles(tiles_work()), scratch(pool.threads()) {
         attention = {.heads = m.heads, .kv_heads = m.kv_heads, .head_dim = m.head_dim, .stride = m.projected(),
                      .positions = b.positions, .slots = b.slots, .segments = b.segments,
                      .segment_count = b.segment_count, .scratch = scratch.data()};
@@ -102,6 +103,7 @@ public:
 
     // All phases, as every thread goes through them.
     void run(int thread) const {
+        const Tiles setup(tiles);
         pool.share(b.rows, [&](int row) {
             std::memcpy(x + (int64_t)row * m.hidden, m.embedding + b.ids[row] * m.hidden, m.hidden * sizeof(float));
         });
@@ -135,7 +137,7 @@ private:
             const int64_t place = (chosen ? chosen[row] : row) * linear.inputs;
             quantise(from + place, gain, m.eps, linear.inputs, in, row);
         });
-        const Product product = {&linear, &in, rows, finish, to, stride};
+        const Product product = {&linear, &in, rows, finish, to, stride, tiles};
         pool.share(rows ? product.items() : 0, [&](int item) { product.compute(item); });
     }
 
@@ -173,6 +175,7 @@ private:
     const Model &m;
     const Batch &b;
     Pool &pool;
+    const bool tiles;
     Attention attention = {};
     std::vector<float *> scratch;
     Quantised quantised = {};
@@ -199,9 +202,21 @@ extern "C" int runs_here() {
 #endif
 }
 
+// Work without AMX, or with it again, for those who compare; returns whether there is any.
+extern "C" int refuse_tiles([[maybe_unused]] int refused) {
+#ifdef HAS_TILES
+    tiles_refused = false;
+    const bool any = tiles_work();
+    tiles_refused = refused;
+    return any;
+#else
+    return 0;
+#endif
+}
+
 extern "C" const char *compiled_for() {
 #if defined(__AVX512VNNI__)
-    return "AVX-512 VNNI";
+    return tiles_work() ? "AVX-512 VNNI, AMX" : "AVX-512 VNNI";
 #elif defined(__AVX2__)
     return "AVX2";
 #else

@@ -93,6 +93,7 @@ def load(path: Path) -> CDLL:
     """A variant with its functions' signatures, whether or not it runs here."""
     library = CDLL(str(path))
     library.runs_here.argtypes, library.runs_here.restype = (), c_int
+    library.refuse_tiles.argtypes, library.refuse_tiles.restype = (c_int,), c_int
     library.compiled_for.argtypes, library.compiled_for.restype = (), c_char_p
     library.packed_bytes.argtypes, library.packed_bytes.restype = (c_int, c_int), c_int64
     library.pack.argtypes, library.pack.restype = (c_void_p, c_int, c_int, c_void_p), None

@@ -13,7 +13,7 @@
 
 constexpr int BLOCK = 64;  // inputs that share a scale
 constexpr int TILE = 16;   // outputs that lie, and are computed, side by side
-constexpr int GROUP = 8;   // rows that do: with their sums they fill the vector registers
+constexpr int GROUP = 16;  // rows that lie side by side: those of an AMX tile
 
 // A quantised layer. `packed` holds, for each tile and block of inputs, 16 scales and then, for every
 // 4 inputs, 16 x 4 weights.
@@ -26,7 +26,7 @@ struct Linear {
 // Rows of activations in groups, quantised: 8 bits, with a scale for each block of each row.
 struct Quantised {
     int32_t blocks;
-    int8_t *digits;   // (groups, blocks, BLOCK / 4, GROUP, 4)
+    int8_t *digits;   // (groups, blocks, GROUP, BLOCK)
     float *scales;    // (groups, blocks, GROUP)
     int32_t *starts;  // (groups, blocks, GROUP): what makes good for the offset of the weights
 };
@@ -42,6 +42,7 @@ struct Product {
     Finish finish;
     float *out;  // (rows, stride)
     int32_t stride;
+    bool tiles;  // AMX may be used: the threads are set up for it
 
     int items() const;
     void compute(int item) const;

@@ -3,6 +3,7 @@
 // Products within a block are exact integers; blocks are added in float32, in their order. The scheme is
 // that of llama.cpp's Q8_0, with blocks of 64.
 #include "native.h"
+#include "tiles.h"
 #include "vector.h"
 
 #include <algorithm>
@@ -23,6 +24,12 @@ constexpr int OFFSET = 0;
 
 int blocks_of(int inputs) { return (inputs + BLOCK - 1) / BLOCK; }
 int tiles_of(int outputs) { return (outputs + TILE - 1) / TILE; }
+
+// Ask for weights some time before a step's first rows need them: most of a step waits for memory.
+INLINE void fetch_ahead(const uint8_t *weights) {
+    constexpr int AHEAD = 8 * RECORD;
+    for (int line = 0; line < RECORD; line += 64) __builtin_prefetch(weights + AHEAD + line);
+}
 
 // Add 4 products to each of 16 sums.
 INLINE Ints<16> dot(Ints<16> sums, const uint8_t *weights, const int8_t *x) {
@@ -51,30 +58,10 @@ INLINE Ints<16> dot(Ints<16> sums, const uint8_t *weights, const int8_t *x) {
 #endif
 }
 
-// A tile of the first N rows of a group.
-template <int N> void tile_rows(const Linear &linear, int tile, const Quantised &in, int group, Floats<16> *out) {
-    const uint8_t *w = linear.packed + (int64_t)tile * in.blocks * RECORD;
-    const int64_t place = (int64_t)group * in.blocks * GROUP;
-    const int8_t *digits = in.digits + place * BLOCK;
-    const float *scales = in.scales + place;
-    const int32_t *starts = in.starts + place;
-    Floats<16> totals[N] = {};
-    for (int block = 0; block < in.blocks; block++) {
-        const Floats<16> scale = load<16>((const float *)w);
-        Ints<16> sums[N];
-        for (int row = 0; row < N; row++) sums[row] = Ints<16>{} + starts[row];
-        for (int i = 0; i < BLOCK; i += 4)
-            for (int row = 0; row < N; row++)
-                sums[row] = dot(sums[row], w + SCALES + i * TILE, digits + i * GROUP + row * 4);
-        for (int row = 0; row < N; row++) {
-            const Floats<16> products = __builtin_convertvector(sums[row], Floats<16>);
-            totals[row] = fma<16>(products, scale * scales[row], totals[row]);
-        }
-        w += RECORD;
-        digits += BLOCK * GROUP;
-        scales += GROUP;
-        starts += GROUP;
-    }
+constexpr int FULL = 8;  // rows whose sums, with what they are made of, fill the vector registers
+
+// Totals with the bias: a tile's rows.
+template <int N> INLINE void finish_rows(const Linear &linear, int tile, Floats<16> *totals, Floats<16> *out) {
     const int lanes = linear.bias ? std::min(TILE, linear.outputs - tile * TILE) : 0;
     for (int row = 0; row < N; row++) {
         for (int lane = 0; lane < lanes; lane++) totals[row][lane] += linear.bias[tile * TILE + lane];
@@ -82,9 +69,93 @@ template <int N> void tile_rows(const Linear &linear, int tile, const Quantised 
     }
 }
 
-using TileRows = void (*)(const Linear &, int, const Quantised &, int, Floats<16> *);
-constexpr TileRows TILE_ROWS[GROUP + 1] = {nullptr,      tile_rows<1>, tile_rows<2>, tile_rows<3>, tile_rows<4>,
-                                          tile_rows<5>, tile_rows<6>, tile_rows<7>, tile_rows<8>};
+// A tile of N rows of a group, from the first on.
+template <int N> void vector_rows(const Linear &linear, int tile, const Quantised &in, int group, int first, Floats<16> *out) {
+    const uint8_t *w = linear.packed + (int64_t)tile * in.blocks * RECORD;
+    const int64_t place = (int64_t)group * in.blocks * GROUP + first;
+    const int8_t *digits = in.digits + place * BLOCK;
+    const float *scales = in.scales + place;
+    const int32_t *starts = in.starts + place;
+    const bool cold = !group && !first;
+    Floats<16> totals[N] = {};
+    for (int block = 0; block < in.blocks; block++) {
+        if (cold) fetch_ahead(w);
+        const Floats<16> scale = load<16>((const float *)w);
+        Ints<16> sums[N];
+        for (int row = 0; row < N; row++) sums[row] = Ints<16>{} + starts[row];
+        for (int i = 0; i < BLOCK; i += 4)
+            for (int row = 0; row < N; row++)
+                sums[row] = dot(sums[row], w + SCALES + i * TILE, digits + row * BLOCK + i);
+        for (int row = 0; row < N; row++) {
+            const Floats<16> products = __builtin_convertvector(sums[row], Floats<16>);
+            totals[row] = fma<16>(products, scale * scales[row], totals[row]);
+        }
+        w += RECORD;
+        digits += GROUP * BLOCK;
+        scales += GROUP;
+        starts += GROUP;
+    }
+    finish_rows<N>(linear, tile, totals, out);
+}
+
+#ifdef HAS_TILES
+// The same sums as those of vector_rows, from AMX, for a whole group at once: rows beyond N are of no use.
+template <int N> void matrix_rows(const Linear &linear, int tile, const Quantised &in, int group, Floats<16> *out) {
+    const uint8_t *w = linear.packed + (int64_t)tile * in.blocks * RECORD;
+    const int64_t place = (int64_t)group * in.blocks * GROUP;
+    const int8_t *digits = in.digits + place * BLOCK;
+    const float *scales = in.scales + place;
+    const int32_t *starts = in.starts + place;
+    alignas(64) int32_t sums[2][GROUP * TILE];
+    Floats<16> totals[N] = {};
+    const auto add = [&](int block) {
+        const Floats<16> scale = load<16>((const float *)(w + (int64_t)block * RECORD));
+        for (int row = 0; row < N; row++) {
+            Ints<16> sum;
+            memcpy(&sum, sums[block % 2] + row * TILE, sizeof sum);
+            const Floats<16> products = __builtin_convertvector(sum + starts[block * GROUP + row], Floats<16>);
+            totals[row] = fma<16>(products, scale * scales[block * GROUP + row], totals[row]);
+        }
+    };
+    const auto multiply = [&](int block) {
+        if (!group) fetch_ahead(w + (int64_t)block * RECORD);
+        const int8_t *x = digits + (int64_t)block * GROUP * BLOCK;
+        const uint8_t *weights = w + (int64_t)block * RECORD + SCALES;
+        if (block % 2)
+            multiply_tiles<1>(x, weights, sums[1]);
+        else
+            multiply_tiles<0>(x, weights, sums[0]);
+    };
+    multiply(0);
+    for (int block = 1; block < in.blocks; block++) {
+        multiply(block);
+        add(block - 1);
+    }
+    add(in.blocks - 1);
+    finish_rows<N>(linear, tile, totals, out);
+}
+
+using MatrixRows = void (*)(const Linear &, int, const Quantised &, int, Floats<16> *);
+constexpr MatrixRows MATRIX_ROWS[GROUP + 1] = {
+    nullptr,         matrix_rows<1>,  matrix_rows<2>,  matrix_rows<3>,  matrix_rows<4>,  matrix_rows<5>,
+    matrix_rows<6>,  matrix_rows<7>,  matrix_rows<8>,  matrix_rows<9>,  matrix_rows<10>, matrix_rows<11>,
+    matrix_rows<12>, matrix_rows<13>, matrix_rows<14>, matrix_rows<15>, matrix_rows<16>};
+constexpr int FEWEST = 2;  // rows for which AMX is faster
+#endif
+
+using VectorRows = void (*)(const Linear &, int, const Quantised &, int, int, Floats<16> *);
+constexpr VectorRows VECTOR_ROWS[FULL + 1] = {nullptr,        vector_rows<1>, vector_rows<2>,
+                                             vector_rows<3>, vector_rows<4>, vector_rows<5>,
+                                             vector_rows<6>, vector_rows<7>, vector_rows<8>};
+
+// A tile of a group's first rows.
+void tile_rows(const Linear &linear, int tile, const Quantised &in, int group, int count, bool tiles, Floats<16> *out) {
+#ifdef HAS_TILES
+    if (tiles && count >= FEWEST) return MATRIX_ROWS[count](linear, tile, in, group, out);
+#endif
+    for (int first = 0; first < count; first += FULL)
+        VECTOR_ROWS[std::min(FULL, count - first)](linear, tile, in, group, first, out + first);
+}
 
 }  // namespace
 
@@ -138,11 +209,9 @@ void quantise(const float *x, const float *gain, float eps, int inputs, const Qu
             rest += poison[lane];
         }
         const float inverse = peak > 1e-30f && rest == 0 ? 127 / peak : 0;
-        int8_t *digits = into.digits + (place - row % GROUP) * BLOCK + row % GROUP * 4;
-        int8_t whole[BLOCK];
+        int8_t *digits = into.digits + place * BLOCK;
         int32_t sum = 0;
-        for (int i = 0; i < BLOCK; i++) sum += whole[i] = rest == 0 ? (int8_t)std::rint(values[i] * inverse) : 0;
-        for (int i = 0; i < BLOCK; i += 4) memcpy(digits + i * GROUP, whole + i, 4);
+        for (int i = 0; i < BLOCK; i++) sum += digits[i] = rest == 0 ? (int8_t)std::rint(values[i] * inverse) : 0;
         into.scales[place] = peak / 127 * factor + rest;
         into.starts[place] = -OFFSET * sum;
     }
@@ -155,8 +224,8 @@ void Product::compute(int item) const {
     for (int group = 0; group * GROUP < rows; group++) {
         const int count = std::min(GROUP, rows - group * GROUP);
         Floats<16> values[GROUP], up[GROUP];
-        TILE_ROWS[count](*linear, item, *in, group, values);
-        if (finish == GATE) TILE_ROWS[count](*linear, item + items(), *in, group, up);
+        tile_rows(*linear, item, *in, group, count, tiles, values);
+        if (finish == GATE) tile_rows(*linear, item + items(), *in, group, count, tiles, up);
         for (int row = 0; row < count; row++) {
             float *to = out + (int64_t)(group * GROUP + row) * stride + item * TILE;
             Floats<16> value = values[row];
@@ -177,6 +246,8 @@ extern "C" void multiply(const Linear *linear, const float *x, const float *gain
     std::vector<int32_t> starts(places);
     const Quantised in = {blocks, digits.data(), scales.data(), starts.data()};
     for (int row = 0; row < rows; row++) quantise(x + (int64_t)row * linear->inputs, gain, eps, linear->inputs, in, row);
-    const Product product = {linear, &in, rows, STORE, out, linear->outputs};
+    const bool tiles = tiles_work();
+    const Tiles setup(tiles);
+    const Product product = {linear, &in, rows, STORE, out, linear->outputs, tiles};
     for (int item = 0; item < product.items(); item++) product.compute(item);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
