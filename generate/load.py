@@ -64,8 +64,8 @@ def runner_for(model: Any, *, int8: bool = False, attention_window: int | None =
         return _cuda_runner(model, attention_window)
     weights = "int8" if int8 else None
     if why_not(model, attention_window) is None:
-        if int8 and native_why_not(model) is None:
-            return NativeRunner(model)
+        if native_why_not(model) is None:
+            return NativeRunner(model, int8=int8)
         return LeanRunner(model, int8_linear if int8 else FloatLinear, weights=weights)
     if int8:
         quantise_modules(model)

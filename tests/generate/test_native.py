@@ -232,9 +232,9 @@ def test_the_observer_sees_the_queries_of_every_layer(runners: dict[str, NativeR
         torch.testing.assert_close(one, other, atol=1e-2, rtol=0)
 
 
-def test_it_is_chosen_for_quantised_models_of_its_shape() -> None:
+def test_it_is_chosen_for_models_of_its_shape() -> None:
     assert isinstance(runner_for(random_model(MODELS["llama"]), int8=True), NativeRunner)
-    assert type(runner_for(random_model(MODELS["llama"]))) is LeanRunner
+    assert isinstance(runner_for(random_model(MODELS["llama"])), NativeRunner)
     odd = random_model(LlamaConfig(**_shape(intermediate_size=90)))
     assert "multiple of 16" in (why_not(odd) or "")
     assert type(runner_for(odd, int8=True)) is LeanRunner

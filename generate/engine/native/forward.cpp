@@ -80,21 +80,17 @@ public:
         attention = {.heads = m.heads, .kv_heads = m.kv_heads, .head_dim = m.head_dim, .stride = m.projected(),
                      .positions = b.positions, .slots = b.slots, .segments = b.segments,
                      .segment_count = b.segment_count, .scratch = scratch.data()};
-        const int64_t rows = b.rows, quantised_rows = (std::max(b.rows, b.logit_count) + GROUP - 1) / GROUP * GROUP;
-        const int64_t blocks = (std::max({m.hidden, m.width(), m.inner}) + BLOCK - 1) / BLOCK;
+        const int64_t rows = b.rows, prepared = prepared_bytes();
         const int64_t parts = attention.part_floats(), own = attention.scratch_floats();
         arena.open(Arena::bytes<float>(rows * m.hidden) + Arena::bytes<float>(rows * m.projected()) +
                    Arena::bytes<float>(rows * m.width()) + Arena::bytes<float>(rows * m.inner) +
-                   Arena::bytes<int8_t>(quantised_rows * blocks * BLOCK) +
-                   2 * Arena::bytes<float>(quantised_rows * blocks) + Arena::bytes<float>(parts) +
+                   Arena::bytes<char>(prepared) + Arena::bytes<float>(parts) +
                    pool.threads() * Arena::bytes<float>(own));
         x = arena.take<float>(rows * m.hidden);
         qkv = arena.take<float>(rows * m.projected());
         attended = arena.take<float>(rows * m.width());
         inner = arena.take<float>(rows * m.inner);
-        quantised.digits = arena.take<int8_t>(quantised_rows * blocks * BLOCK);
-        quantised.scales = arena.take<float>(quantised_rows * blocks);
-        quantised.starts = arena.take<int32_t>(quantised_rows * blocks);
+        memory = arena.take<char>(prepared);
         attention.parts = arena.take<float>(parts);
         for (auto &place : scratch) place = arena.take<float>(own);
         attention.queries = qkv;
@@ -124,6 +120,14 @@ public:
     }
 
 private:
+    int64_t prepared_bytes() const {
+        const Layer &layer = m.layers[0];
+        int64_t most = Rows().take(m.head, b.logit_count, nullptr);
+        for (const Linear *linear : {&layer.qkv, &layer.out, &layer.gate_up, &layer.down})
+            most = std::max(most, Rows().take(*linear, b.rows, nullptr));
+        return most;
+    }
+
     void multiply(const Linear &linear, const float *from, const float *gain, Finish finish, float *to, int stride) const {
         product(linear, b.rows, from, nullptr, gain, finish, to, stride);
     }
@@ -131,11 +135,10 @@ private:
     // Of rows of `from`, in the order of `chosen` or in their own.
     void product(const Linear &linear, int rows, const float *from, const int64_t *chosen, const float *gain,
                  Finish finish, float *to, int stride) const {
-        Quantised in = quantised;
-        in.blocks = (linear.inputs + BLOCK - 1) / BLOCK;
+        Rows in;
+        in.take(linear, rows, memory);
         pool.share(rows, [&](int row) {
-            const int64_t place = (chosen ? chosen[row] : row) * linear.inputs;
-            quantise(from + place, gain, m.eps, linear.inputs, in, row);
+            in.put(linear, from + (chosen ? chosen[row] : row) * linear.inputs, gain, m.eps, row);
         });
         const Product product = {&linear, &in, rows, finish, to, stride, tiles};
         pool.share(rows ? product.items() : 0, [&](int item) { product.compute(item); });
@@ -178,7 +181,7 @@ private:
     const bool tiles;
     Attention attention = {};
     std::vector<float *> scratch;
-    Quantised quantised = {};
+    char *memory;                       // of the rows that go into a product
     float *x, *qkv, *attended, *inner;  // (rows, ...)
 };
 

@@ -10,9 +10,18 @@ from pathlib import Path
 VARIANTS = ("_avx512", "_avx2")
 """The fastest first. Each is the same code for other instructions; pyproject.toml has it compiled."""
 
+FLOAT32, INT8 = 0, 1
+"""Kinds of weights."""
+
 
 class Linear(Structure):
-    _fields_ = (("outputs", c_int32), ("inputs", c_int32), ("packed", c_void_p), ("bias", c_void_p))
+    _fields_ = (
+        ("outputs", c_int32),
+        ("inputs", c_int32),
+        ("packed", c_void_p),
+        ("bias", c_void_p),
+        ("weights", c_int32),
+    )
 
 
 class Layer(Structure):
@@ -95,8 +104,8 @@ def load(path: Path) -> CDLL:
     library.runs_here.argtypes, library.runs_here.restype = (), c_int
     library.refuse_tiles.argtypes, library.refuse_tiles.restype = (c_int,), c_int
     library.compiled_for.argtypes, library.compiled_for.restype = (), c_char_p
-    library.packed_bytes.argtypes, library.packed_bytes.restype = (c_int, c_int), c_int64
-    library.pack.argtypes, library.pack.restype = (c_void_p, c_int, c_int, c_void_p), None
+    library.packed_bytes.argtypes, library.packed_bytes.restype = (c_int, c_int, c_int), c_int64
+    library.pack.argtypes, library.pack.restype = (c_void_p, c_int, c_int, c_int, c_void_p), None
     library.multiply.argtypes = (POINTER(Linear), c_void_p, c_void_p, c_float, c_int, c_void_p)
     library.multiply.restype = None
     library.runner_open.argtypes, library.runner_open.restype = (POINTER(Model),), c_void_p

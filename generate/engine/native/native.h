@@ -1,4 +1,4 @@
-// A decoder of the llama shape on the CPU, with INT8 weights: what its parts share.
+// A decoder of the llama shape on the CPU, with INT8 or float32 weights: what its parts share.
 //
 // Two things hold in every file here, and make speculative decoding exact without tolerance:
 //  - A row's result never depends on the rows beside it. Sums run over inputs, keys and dimensions in an
@@ -9,26 +9,42 @@
 // The structs are filled by native.py, which has them field for field.
 #pragma once
 
+#include "vector.h"
+
 #include <cstdint>
 
 constexpr int BLOCK = 64;  // inputs that share a scale
 constexpr int TILE = 16;   // outputs that lie, and are computed, side by side
 constexpr int GROUP = 16;  // rows that lie side by side: those of an AMX tile
 
-// A quantised layer. `packed` holds, for each tile and block of inputs, 16 scales and then, for every
-// 4 inputs, 16 x 4 weights.
+inline int blocks_of(int inputs) { return (inputs + BLOCK - 1) / BLOCK; }
+inline int tiles_of(int outputs) { return (outputs + TILE - 1) / TILE; }
+
+enum Weights : int32_t { FLOAT32, INT8 };
+
+// A layer. `packed` holds, for each tile, INT8: for each block of inputs 16 scales and then, for every 4
+// inputs, 16 x 4 weights; FLOAT32: for each input, 16 weights.
 struct Linear {
     int32_t outputs, inputs;
     const uint8_t *packed;
     const float *bias;  // (outputs,) or null
+    Weights weights;
 };
 
-// Rows of activations in groups, quantised: 8 bits, with a scale for each block of each row.
-struct Quantised {
-    int32_t blocks;
-    int8_t *digits;   // (groups, blocks, GROUP, BLOCK)
-    float *scales;    // (groups, blocks, GROUP)
-    int32_t *starts;  // (groups, blocks, GROUP): what makes good for the offset of the weights
+// Rows of activations in groups, as a layer's kernel wants them.
+struct Rows {
+    int32_t blocks = 0;
+    // INT8: 8 bits, with a scale for each block of each row.
+    int8_t *digits = nullptr;   // (groups, blocks, GROUP, BLOCK)
+    float *scales = nullptr;    // (groups, blocks, GROUP)
+    int32_t *starts = nullptr;  // (groups, blocks, GROUP): what makes good for the offset of the weights
+    // FLOAT32
+    float *values = nullptr;  // (groups, inputs / 16, GROUP, 16)
+
+    // Lie down in memory that is aligned to 64 bytes; returns how many bytes that takes.
+    int64_t take(const Linear &linear, int rows, char *memory);
+    // Fill a row from as many floats as the layer has inputs; with a gain, from their root-mean-square norm.
+    void put(const Linear &linear, const float *x, const float *gain, float eps, int row) const;
 };
 
 enum Finish : int32_t { STORE, ADD, GATE };
@@ -37,7 +53,7 @@ enum Finish : int32_t { STORE, ADD, GATE };
 // second: half the outputs then fill whole tiles.
 struct Product {
     const Linear *linear;
-    const Quantised *in;
+    const Rows *in;
     int32_t rows;
     Finish finish;
     float *out;  // (rows, stride)
@@ -47,9 +63,6 @@ struct Product {
     int items() const;
     void compute(int item) const;
 };
-
-// Quantise a row of `inputs` floats; with a gain, its root-mean-square norm.
-void quantise(const float *x, const float *gain, float eps, int inputs, const Quantised &into, int row);
 
 // One request's rows in a step; `slots` are its whole context, the rows' own at the end. In a token tree
 // `ancestors` (rows, rows) says which rows a row sees.
@@ -81,3 +94,14 @@ struct Attention {
     int merges() const;
     void merge(int item, int thread) const;
 };
+
+// What int8.cpp and float32.cpp have for each kind of weights: a tile of the first `count` rows of a group;
+// packed weights; a row of activations, times the factor if there is a gain.
+void int8_rows(const Linear &linear, int tile, const Rows &in, int group, int count, bool tiles, Floats<16> *out);
+void float32_rows(const Linear &linear, int tile, const Rows &in, int group, int count, Floats<16> *out);
+int64_t int8_bytes(int outputs, int inputs);
+int64_t float32_bytes(int outputs, int inputs);
+void pack_int8(const float *weight, int outputs, int inputs, uint8_t *packed);
+void pack_float32(const float *weight, int outputs, int inputs, uint8_t *packed);
+void quantise(const float *x, const float *gain, float factor, int inputs, const Rows &into, int row);
+void spread(const float *x, const float *gain, float factor, int inputs, const Rows &into, int row);

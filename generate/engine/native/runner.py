@@ -1,7 +1,7 @@
-"""Runs a llama-shaped model by the compiled kernels: one call a step, INT8 weights, exact in any batch.
+"""Runs a llama-shaped model by the compiled kernels: one call a step, exact in any batch.
 
-Weights and activations are quantised in blocks of 64 inputs with a scale each. A row's logits are the same,
-bit for bit, whatever tree, batch or chunk it is computed in: see native.h.
+INT8 weights and activations are quantised in blocks of 64 inputs with a scale each; float32 stays as it is.
+A row's logits are the same, bit for bit, whatever tree, batch or chunk it is computed in: see native.h.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from generate.engine.native.library import Batch, Layer, Linear, Model, Segment
 
 
 class NativeLinear:
-    """A quantised layer as the kernels read it, with the norm before it.
+    """An INT8 layer as the kernels read it, with the norm before it.
 
     `NativeRunner` computes whole steps with such layers; by itself one takes a single thread.
 
@@ -31,14 +31,16 @@ class NativeLinear:
         bias: (outputs,), float32.
     """
 
+    kind = library.INT8
+
     def __init__(self, weight: Tensor, bias: Tensor | None, norm: Norm | None) -> None:
         kernels = _kernels()
         weight = weight.contiguous()
         self.norm = norm
         self._bias = None if bias is None else bias.contiguous()
-        self._packed = torch.empty(kernels.packed_bytes(*weight.shape), dtype=torch.uint8)
-        kernels.pack(weight.data_ptr(), *weight.shape, self._packed.data_ptr())
-        self.struct = Linear(*weight.shape, self._packed.data_ptr(), _pointer(self._bias))
+        self._packed = torch.empty(kernels.packed_bytes(*weight.shape, self.kind), dtype=torch.uint8)
+        kernels.pack(weight.data_ptr(), *weight.shape, self.kind, self._packed.data_ptr())
+        self.struct = Linear(*weight.shape, self._packed.data_ptr(), _pointer(self._bias), self.kind)
 
     def __call__(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
         x = x.contiguous()
@@ -48,12 +50,22 @@ class NativeLinear:
         return result if onto is None else result.add_(onto)
 
 
-class NativeRunner(LeanRunner):
-    """Runs a model that `lean_model.why_not` and `why_not` find nothing against."""
+class NativeFloatLinear(NativeLinear):
+    """The same with float32 weights."""
 
-    def __init__(self, model: Any) -> None:
+    kind = library.FLOAT32
+
+
+class NativeRunner(LeanRunner):
+    """Runs a model that `lean_model.why_not` and `why_not` find nothing against.
+
+    Args:
+        int8: quantise the model's weights.
+    """
+
+    def __init__(self, model: Any, *, int8: bool = True) -> None:
         kernels = _kernels()
-        super().__init__(model, NativeLinear, weights="int8")
+        super().__init__(model, NativeLinear if int8 else NativeFloatLinear, weights="int8" if int8 else None)
         self._structs = _Structs(self._lean, self.heads, self.kv_heads, self.head_dim)
         self._handle = kernels.runner_open(byref(self._structs.model))
         weakref.finalize(self, kernels.runner_close, self._handle)
