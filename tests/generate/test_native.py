@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import LlamaConfig, MistralConfig, PreTrainedConfig, Qwen2Config, Qwen3Config
@@ -16,7 +16,7 @@ from generate.engine.batch import pack
 from generate.engine.lean import LeanRunner
 from generate.engine.lean_model import Norm
 from generate.engine.native import library
-from generate.engine.native.runner import NativeLinear, NativeRunner, why_not
+from generate.engine.native.runner import NativeFloatLinear, NativeLinear, NativeRunner, why_not
 from generate.engine.request import Request, SamplingParams
 from generate.engine.runner import ModelRunner
 from generate.engine.scheduler import Scheduled
@@ -35,12 +35,17 @@ MODELS: dict[str, PreTrainedConfig] = {
     "windows longer than a chunk": MistralConfig(**_shape(sliding_window=270)),
     "wide heads": Qwen3Config(**_shape(head_dim=64)),
     "biases": Qwen2Config(**_shape(num_attention_heads=8, num_key_value_heads=1, head_dim=16)),
+    "float32": LlamaConfig(**_shape()),
+    "float32 biases": Qwen2Config(**_shape(num_attention_heads=8, num_key_value_heads=1, head_dim=16)),
 }
 
 
 @pytest.fixture(scope="module")
 def runners() -> dict[str, NativeRunner]:
-    return {name: NativeRunner(random_model(config)) for name, config in MODELS.items()}
+    return {
+        name: NativeRunner(random_model(config), int8=not name.startswith("float32"))
+        for name, config in MODELS.items()
+    }
 
 
 @given(
@@ -61,6 +66,7 @@ def test_products_are_those_of_the_quantised_numbers(
     )
     bias, gain = torch.randn(outputs, generator=generator), torch.rand(inputs, generator=generator) + 0.5
     norm = Norm(gain, 1e-5) if normed else None
+    assume(not any(on_the_edge(numbers) for numbers in (weight, x * gain if normed else x)))
     # The norm is a factor of the row and its gain, so it does not change what the digits are.
     factor = torch.rsqrt(x.double().square().mean(1, True) + 1e-5) if normed else 1.0
     wanted = rounded(x * gain if normed else x) @ rounded(weight).T * factor + bias.double()
@@ -68,12 +74,23 @@ def test_products_are_those_of_the_quantised_numbers(
     torch.testing.assert_close(found.double(), wanted, atol=2e-5, rtol=2e-6)
 
 
-def rounded(x: Tensor) -> Tensor:
-    """To 8 bits, with a scale for each 64 numbers of a row."""
+def scaled(x: Tensor) -> tuple[Tensor, Tensor]:
+    """To -127 to 127, and the scale of each 64 numbers of a row."""
     padded = torch.nn.functional.pad(x, (0, -x.shape[1] % 64)).view(len(x), -1, 64)
     peak = padded.abs().amax(2, True)
-    digits = (padded * (127 / peak)).round()
-    return (digits.double() * (peak / 127).double()).view(len(x), -1)[:, : x.shape[1]]
+    return padded * (127 / peak), peak / 127
+
+
+def rounded(x: Tensor) -> Tensor:
+    """To 8 bits, with a scale for each 64 numbers of a row."""
+    numbers, scale = scaled(x)
+    return (numbers.round().double() * scale.double()).view(len(x), -1)[:, : x.shape[1]]
+
+
+def on_the_edge(x: Tensor) -> bool:
+    """Whether a number lies between two digits as exactly as float32 can tell."""
+    numbers, _ = scaled(x)
+    return bool(((numbers - numbers.floor() - 0.5).abs() < 8e-6).any())
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -87,6 +104,12 @@ def test_a_step_is_what_its_layers_make(name: str) -> None:
     assert difference.max() < 0.1
     exact = ModelRunner(random_model(VARIANTS[name]()))
     assert (logits(runner) - logits(exact)).abs().mean() < 0.05
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_step_in_float32_is_that_of_transformers(name: str) -> None:
+    found = logits(NativeRunner(random_model(VARIANTS[name]()), int8=False))
+    torch.testing.assert_close(found, logits(ModelRunner(random_model(VARIANTS[name]()))), atol=1e-4, rtol=0)
 
 
 class Written:
@@ -184,15 +207,29 @@ def test_numbers_that_are_not_finite_stay_with_their_request(runners: dict[str, 
     assert torch.equal(found[1], expected[0])
 
 
-def test_all_variants_of_the_kernels_agree_to_the_last_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("int8", [True, False])
+def test_all_variants_of_the_kernels_agree_to_the_last_bit(
+    int8: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = []
     for path in sorted(library.folder().glob("_*.so")):
         kernels = library.load(path)
         if kernels.runs_here():
             monkeypatch.setattr(library, "kernels", lambda kernels=kernels: kernels)
-            found.append(logits(NativeRunner(random_model(VARIANTS["llama3"]()))))
+            found.append(logits(NativeRunner(random_model(VARIANTS["llama3"]()), int8=int8)))
     assert len(found) == len(library.VARIANTS)
     assert all(torch.equal(other, found[0]) for other in found)
+
+
+@given(rows=st.integers(1, 40), inputs=st.integers(1, 200), normed=st.booleans(), seed=st.integers(0, 10**6))
+@settings(max_examples=40)
+def test_float_products_are_exact_but_for_rounding(rows: int, inputs: int, normed: bool, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    weight, bias = torch.randn(37, inputs, generator=generator), torch.randn(37, generator=generator)
+    x, gain = torch.randn(rows, inputs, generator=generator), torch.rand(inputs, generator=generator) + 0.5
+    found = NativeFloatLinear(weight, bias, Norm(gain, 1e-5) if normed else None)(x)
+    inner = Norm(gain.double(), 1e-5)(x.double()) if normed else x.double()
+    torch.testing.assert_close(found.double(), inner @ weight.double().T + bias, atol=5e-5, rtol=1e-5)
 
 
 @given(rows=st.integers(1, 40), blocks=st.integers(1, 5), seed=st.integers(0, 10**6))
