@@ -31,7 +31,9 @@ class Child(NamedTuple):
 
     token: int
     estimate: float
-    """Probability that it is accepted if its parent is."""
+    """How often candidates of its kind are right."""
+    probability: float
+    """That it is accepted if its parent is."""
     sources: tuple[tuple[str, Candidate], ...]
 
 
@@ -74,14 +76,14 @@ def propose(
     *,
     limit: int,
     threshold: float,
-    factor: float = 1.0,
+    leaning: float = 0.0,
 ) -> Proposal:
     """Grow a request's tree.
 
     Args:
         limit: the most nodes.
         threshold: nodes less likely than this are left out.
-        factor: what estimates are multiplied with (`calibration.Record.ratio`).
+        leaning: how much likelier its drafts are right than others' like them (`calibration.Leaning`).
 
     A request's grammar keeps out of the tree what it does not allow, whoever proposes it.
     """
@@ -94,13 +96,13 @@ def propose(
 
     def open_below(node: int, depth: int, path: float, states: Sequence[tuple[Drafter, Any]]) -> None:
         nonlocal counter
-        children = _children(states, depth, calibration, factor, threshold / path / HOPE)
+        children = _children(states, depth, calibration, leaning, threshold / path / HOPE)
         proposal.children[node] = children
         for child in children:
-            if path * child.estimate < threshold:
+            if path * child.probability < threshold:
                 break
             counter += 1
-            heapq.heappush(opened, (-path * child.estimate, counter, node, child.token, states))
+            heapq.heappush(opened, (-path * child.probability, counter, node, child.token, states))
 
     open_below(ROOT, 0, 1.0, states)
     while opened and len(proposal.tokens) < limit:
@@ -130,13 +132,13 @@ def _children(
     states: Sequence[tuple[Drafter, Any]],
     depth: int,
     calibration: Calibration,
-    factor: float,
+    leaning: float,
     floor: float,
 ) -> list[Child]:
     """All drafters' candidates at one place, the likeliest first.
 
     Who agrees with another drafter is right more often than either alone, which is a kind of its
-    own; the probabilities of siblings add up to one at most. Priors below ``floor`` are left out.
+    own. Priors below ``floor`` are left out.
     """
     sources: dict[int, list[tuple[str, Candidate]]] = {}
     for drafter, state in states:
@@ -144,18 +146,20 @@ def _children(
             for candidate in drafter.candidates(state):
                 if candidate.prior >= floor:
                     sources.setdefault(candidate.token, []).append((drafter.name, candidate))
-    children = []
+    rated = []
     for token, found in sources.items():
         setting = _setting(found, depth)
         estimate = max(
             calibration.estimate(name, candidate.kind, setting, candidate.prior) for name, candidate in found
         )
-        children.append(Child(token, estimate * factor, tuple(found)))
-    total = sum(child.estimate for child in children)
-    if total > 1:
-        children = [child._replace(estimate=child.estimate / total) for child in children]
-    children.sort(key=lambda child: -child.estimate)
-    return children[:MAX_CHILDREN]
+        rated.append((estimate, token, tuple(found)))
+    rated.sort(key=lambda item: -item[0])
+    del rated[MAX_CHILDREN:]
+    probabilities = calibration.contest.probabilities([estimate for estimate, _, _ in rated], leaning)
+    return [
+        Child(token, estimate, probability, found)
+        for (estimate, token, found), probability in zip(rated, probabilities, strict=True)
+    ]
 
 
 def _setting(sources: Sequence[Any], depth: int) -> Hashable:
@@ -183,10 +187,14 @@ def judge(proposal: Proposal, tokens: Sequence[int], calibration: Calibration) -
         if node is None or node not in proposal.children:
             break
         children = proposal.children[node]
+        right = next((index for index, child in enumerate(children) if child.token == token), None)
+        calibration.contest.learn(
+            [child.estimate for child in children], [child.probability for child in children], right
+        )
         for child in children:
             for name, candidate in child.sources:
                 setting = _setting(child.sources, depth)
                 calibration.update(name, candidate.kind, setting, candidate.prior, child.token == token)
-        places.append((sum(child.estimate for child in children), any(c.token == token for c in children)))
+        places.append((sum(child.probability for child in children), right is not None))
         node = nodes.get((node, token))
     return places

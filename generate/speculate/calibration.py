@@ -7,15 +7,25 @@ stay true while drafting is off, and drafting comes back by itself once drafts w
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from math import exp, log
 
 PRIOR_WEIGHT = 4.0
 """Observations that a prior is worth."""
 MEMORY = 400.0
 """Observations after which the older half begins to fade."""
-REQUEST_MEMORY = 0.9
-"""What a request's own record keeps of its weight from one observed token to the next."""
 HIGHEST = 0.995
+LOWEST = 0.001
+SLOPE, BIAS = 0.72, 0.55
+"""Where `Contest` begins: fitted to what decoding of question answering showed."""
+LEARNING = 0.004
+"""Step of the gradient."""
+LEANING = 0.2
+"""How fast a request's own leaning is followed."""
+LEANING_MEMORY = 0.95
+"""What it keeps from one observed token to the next."""
+FARTHEST = 6.0
+"""The most that the bias may be, either way."""
 
 
 class Tally:
@@ -42,19 +52,55 @@ class Tally:
         self._expected += expected
         self._right += right
 
-    def fade(self, keep: float) -> None:
-        """Keep only a share of the past."""
-        self._expected *= keep
-        self._right *= keep
+
+class Contest:
+    """Probabilities of the candidates of one place, of which at most one can be right.
+
+    Each candidate's own record was made among rivals that are not the ones it has now. So its record
+    only says how it competes: a multinomial logit (McFadden 1974) gives
+
+        odds(c) = exp(leaning + bias + slope * logit(estimate(c)))
+        p(c) = odds(c) / (1 + sum of all candidates' odds),
+
+    where 1 stands for a token that nobody proposed. Slope and bias are learned from every place that
+    the output reaches, down the gradient of its logarithmic loss.
+    """
+
+    def __init__(self) -> None:
+        self._slope, self._bias = SLOPE, BIAS
+
+    def probabilities(self, estimates: Sequence[float], leaning: float) -> list[float]:
+        """Of candidates with these estimates, in a request that leans so far towards its drafts."""
+        odds = [exp(leaning + self._bias + self._slope * _logit(estimate)) for estimate in estimates]
+        total = 1 + sum(odds)
+        return [value / total for value in odds]
+
+    def learn(self, estimates: Sequence[float], probabilities: Sequence[float], right: int | None) -> None:
+        """Take in a place of the output: which of the candidates it held, if any."""
+        for index, (estimate, probability) in enumerate(zip(estimates, probabilities, strict=True)):
+            surprise = LEARNING * ((index == right) - probability)
+            self._bias = _clamped(self._bias + surprise, -FARTHEST, FARTHEST)
+            self._slope = _clamped(self._slope + surprise * _logit(estimate), 0.0, 2.0)
 
 
-class Record(Tally):
-    """How a request's candidates did, beside what was expected of their kinds."""
+class Leaning:
+    """How much likelier, in logarithmic odds, a request's drafts are right than others' like them."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
 
     def update(self, expected: float, right: bool) -> None:
         """Take in a place of the output: how likely the candidates were to hold its token, and whether."""
-        self.fade(REQUEST_MEMORY)
-        super().update(expected, right)
+        self.value = LEANING_MEMORY * self.value + LEANING * (right - expected)
+
+
+def _logit(probability: float) -> float:
+    probability = _clamped(probability, LOWEST, HIGHEST)
+    return log(probability / (1 - probability))
+
+
+def _clamped(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
 
 
 class Calibration:
@@ -69,6 +115,7 @@ class Calibration:
         self._drafters: dict[str, Tally] = {}
         self._kinds: dict[tuple[str, Hashable], Tally] = {}
         self._settings: dict[tuple[str, Hashable, Hashable], Tally] = {}
+        self.contest = Contest()
 
     def estimate(self, drafter: str, kind: Hashable, setting: Hashable, prior: float) -> float:
         """The probability that a candidate is the next token."""

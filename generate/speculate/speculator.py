@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from generate.engine.request import Request
 from generate.grammar import GrammarError
 from generate.speculate.build import Proposal, judge, propose
-from generate.speculate.calibration import Calibration, Record
+from generate.speculate.calibration import Calibration, Leaning
 from generate.speculate.costs import Share
 from generate.speculate.drafter import Drafter, ModelDrafter, Outcome
 from generate.speculate.mixes import CHEAP, Mix, Mixes
@@ -35,7 +35,7 @@ LONGEST = 64
 class _Requested:
     """What is kept of a running request."""
 
-    record: Record = field(default_factory=Record)
+    leaning: Leaning = field(default_factory=Leaning)
     proposal: Proposal | None = None
     fruitless: int = 0
     """Proposals in a row of which the planner took nothing."""
@@ -137,7 +137,7 @@ class Speculator:
                 self._calibration,
                 limit=limit,
                 threshold=threshold,
-                factor=kept.record.ratio,
+                leaning=kept.leaning.value,
             )
         except GrammarError:  # verification meets it too, and ends the request with it
             return Proposal()
@@ -167,7 +167,7 @@ class Speculator:
         proposed = kept is not None and kept.proposal is not None
         if kept is not None and kept.proposal is not None:
             for expected, right in judge(kept.proposal, outcome.tokens, self._calibration):
-                kept.record.update(expected, right)
+                kept.leaning.update(expected, right)
         for drafter in self.drafters:
             # Learning costs some percent of a step, which a request that rests should not pay.
             if proposed or drafter.name in self._models:

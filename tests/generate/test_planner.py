@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from generate.engine.request import Request, SamplingParams
 from generate.speculate.build import Proposal, propose
-from generate.speculate.calibration import Calibration, Record
+from generate.speculate.calibration import Calibration, Contest, Leaning
 from generate.speculate.costs import GRID, Share, StepCosts
 from generate.speculate.drafter import Candidate
 from generate.speculate.planner import MARGIN, SIZES, Planner
@@ -68,15 +68,15 @@ def sequoia(shares: Sequence[float], size: int) -> float:
 
 @given(probabilities, st.integers(1, 14))
 def test_the_best_first_tree_is_the_optimum_of_the_dynamic_programme(shares, size):
-    shares = sorted(shares, reverse=True)
-    shares = [share / max(1.0, sum(shares)) for share in shares]
+    calibration = Calibration()
     proposal = propose(
         Request((1,), SamplingParams(max_tokens=100)),
         [Positional(shares)],
-        Calibration(),
+        calibration,
         limit=size,
         threshold=0.0,
     )
+    shares = calibration.contest.probabilities(sorted(shares, reverse=True), 0.0)
     assert len(proposal.tokens) == size
     assert proposal.paths == sorted(proposal.paths, reverse=True)
     assert 1 + sum(proposal.paths) == pytest.approx(sequoia(tuple(shares), size + 1))
@@ -224,14 +224,35 @@ def test_estimates_follow_what_happened():
     assert calibration.estimate(*long) > 0.8, "the old failures fade"
 
 
-def test_a_requests_own_record_pulls_estimates_down_and_lets_them_recover():
-    record = Record()
+def test_candidates_of_one_place_share_what_probability_there_is():
+    contest = Contest()
+    assert contest.probabilities([], 0.0) == []
+    alone = contest.probabilities([0.6], 0.0)[0]
+    among = contest.probabilities([0.6, 0.5, 0.4], 0.0)
+    assert alone > among[0] > among[1] > among[2] > 0
+    assert sum(contest.probabilities([0.995] * 12, 6.0)) <= 1
+    assert contest.probabilities([0.6], 2.0)[0] > alone > contest.probabilities([0.6], -2.0)[0]
+
+
+@pytest.mark.parametrize("truth", [(0.5, 0.2), (0.9, 0.05), (0.02, 0.01)])
+def test_a_contest_learns_how_often_its_candidates_win(truth: tuple[float, float]) -> None:
+    contest, generator = Contest(), random.Random(3)
+    estimates = [0.7, 0.3]
+    for _ in range(6000):
+        draw = generator.random()
+        right = 0 if draw < truth[0] else 1 if draw < sum(truth) else None
+        contest.learn(estimates, contest.probabilities(estimates, 0.0), right)
+    assert contest.probabilities(estimates, 0.0) == pytest.approx(truth, abs=0.06)
+
+
+def test_a_requests_leaning_pulls_estimates_down_and_lets_them_recover():
+    leaning = Leaning()
     for _ in range(40):
-        record.update(0.8, False)
-    assert record.ratio < 0.4
+        leaning.update(0.8, False)
+    assert leaning.value < -2
     for _ in range(40):
-        record.update(0.3, True)
-    assert record.ratio > 1
+        leaning.update(0.3, True)
+    assert leaning.value > 1
 
 
 class Liar:
@@ -276,7 +297,7 @@ def drive(speculator: Speculator, request: Request, truth: Sequence[int], steps:
             from generate.speculate.build import judge
 
             for expected, right in judge(kept.proposal, verdict.tokens, speculator._calibration):
-                kept.record.update(expected, right)
+                kept.leaning.update(expected, right)
         request.extend(verdict.tokens)
         request.computed = len(request.tokens) - 1
         drafted += len(tree)
