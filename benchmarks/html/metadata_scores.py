@@ -34,6 +34,9 @@ NAMES = {
 }
 """Our names, and the references'."""
 
+ACCURACY = ("title", "author", "date", "site")
+"""What the accuracy of metadata as a whole counts: some systems do not tell the language."""
+
 _QUOTES = str.maketrans("‘’‚‛“”„«»`´", "''''\"\"\"\"\"''")
 _BETWEEN_NAMES = re.compile(r"\s*(?:[;,&|/\n]|\s(?:and|und|et|y)\s)\s*")
 _BYLINE = re.compile(r"^(?:written\s+)?(?:by|von|par)\s+", re.IGNORECASE)
@@ -115,10 +118,16 @@ def measure(pages: Iterable[Page], systems: Mapping[str, Find]) -> dict[str, dic
 def show(result: Mapping[str, Mapping[str, Mapping[str, Counts]]], title: str) -> None:
     """Tables of the share of right values; below it that over all pages, where none may be right as well."""
     for half, systems in result.items():
-        table = Table("system", *FIELDS, title=f"metadata of {title}, {half}")
+        table = Table("system", *FIELDS, "all but language", title=f"metadata of {title}, {half}")
         for name, fields in systems.items():
-            table.add_row(name, *(_cell(fields[field]) if field in fields else "" for field in FIELDS))
+            cells = (_cell(fields[field]) if field in fields else "" for field in FIELDS)
+            table.add_row(name, *cells, _cell(_together(fields)))
         Console(width=120).print(table)
+
+
+def _together(fields: Mapping[str, Counts]) -> Counts:
+    found = [fields[field] for field in ACCURACY if field in fields]
+    return {key: sum(counts[key] for counts in found) for key in found[0]}
 
 
 def _cell(counts: Counts) -> str:
