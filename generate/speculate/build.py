@@ -23,7 +23,7 @@ MAX_CHILDREN = 12
 DEEP = 2
 """From this depth on, depth makes no difference to estimates."""
 HOPE = 4.0
-"""How far above its prior a candidate's estimate may lie; what cannot make it is not looked at."""
+"""A candidate whose prior lies further below what would be wanted of it is not looked at: that takes time."""
 
 
 class Child(NamedTuple):

@@ -194,6 +194,22 @@ def test_a_row_has_the_same_bits_whatever_is_computed_beside_it(
         assert torch.equal(row[0], together[node + 1])
 
 
+@pytest.mark.parametrize("chunks", [(240, 25), (248, 17), (200, 40, 25), (233, 32)])
+@pytest.mark.parametrize("name", ["biases", "float32 biases"])
+def test_a_short_stretch_over_the_border_of_a_chunk(
+    runners: dict[str, NativeRunner], name: str, chunks: tuple[int, ...]
+) -> None:
+    """With many heads on one KV head, lines that end before the border share the chunk behind it."""
+    found = []
+    for counts in (chunks, [1] * sum(chunks)):
+        cache = runners[name].new_cache(40 * BLOCK)
+        tokens = [(11 * i + 5) % 320 for i in range(sum(chunks))]
+        written = Written(runners[name], cache, tokens, list(range(40)))
+        written.read(*counts)
+        found.append(cache.keys[-1][: sum(chunks)].clone())
+    assert torch.equal(*found)
+
+
 def test_numbers_that_are_not_finite_stay_with_their_request(runners: dict[str, NativeRunner]) -> None:
     runner = runners["llama"]
     cache = runner.new_cache(8 * BLOCK)
@@ -241,7 +257,7 @@ def test_amx_makes_the_same_bits_as_vectors(rows: int, blocks: int, seed: int) -
         pytest.skip("no AMX here")
     generator = torch.Generator().manual_seed(seed)
     layer = NativeLinear(torch.randn(37, 64 * blocks - 9, generator=generator), torch.randn(37), None)
-    x = torch.randn(rows, 64 * blocks - 9, generator=generator) * 10 ** torch.randint(-3, 4, (rows, 1))
+    x = torch.randn(rows, 64 * blocks - 9, generator=generator) * 10.0 ** torch.randint(-3, 4, (rows, 1))
     x[rows // 2, 3] = torch.nan
     found = layer(x)
     try:

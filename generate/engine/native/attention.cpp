@@ -14,7 +14,7 @@
 namespace {
 
 constexpr int CHUNK = 256;
-constexpr int NODES = 128;       // the most a tree has: so many keys may be in a chunk on top
+constexpr int NODES = 128;       // drafts, the most a tree has; the chunk with its root has room for that one
 constexpr int SPLIT_ROWS = 32;   // longer stretches have items enough without sharing out chunks
 constexpr int VECTORS = 4;       // vectors of lines that pass over a chunk together, while caches hold it
 constexpr int NEAR = 64;         // keys whose values fit into the smallest cache
@@ -144,11 +144,11 @@ template <int L> struct Lines {
 
     // From the scores of a chunk to its part.
     void weigh(Vector *scores, const float *values, const Keys &k, Vector *part) const {
-        Vector largest = all<L>(NOTHING), sum = {};
+        Vector largest = all<L>(NOTHING), weights = {};
         for (int i = 0; i < k.count; i++) largest = scores[i] > largest ? scores[i] : largest;
-        for (int i = 0; i < k.count; i++) sum += scores[i] = exp<L>(scores[i] - largest);
+        for (int i = 0; i < k.count; i++) weights += scores[i] = exp<L>(scores[i] - largest);
         part[0] = largest;
-        part[1] = sum;
+        part[1] = weights;
         std::fill(part + 2, part + 2 + head_dim, Vector{});
         for (int begin = 0; begin < k.count; begin += NEAR) {  // so that values stay near for all dimensions
             const int end = std::min(begin + NEAR, k.count);
@@ -212,7 +212,8 @@ void gather(const Shape &shape, int kv_head, int vector, int count, int chunk, i
     float *sums = part + size;
     const float *keys = a.store + kv_head * a.slots * a.head_dim;
     const float *values = keys + a.kv_heads * a.slots * a.head_dim;
-    const int seen = shape.s.ancestors ? shape.last : shape.position(shape.row_of((vector + count) * 16 - 1));
+    // Parts are merged over all chunks, so one that these lines do not see has to become a part of nothing.
+    const int seen = shape.split ? shape.last : shape.position(shape.row_of((vector + count) * 16 - 1));
     for (int i = 0; i < count; i++)
         with_lines(shape, kv_head, vector + i, [&](const auto &lines) {
             lines.queries(lines.at(queries + i * a.head_dim * 16));

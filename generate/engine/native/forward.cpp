@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <vector>
 
 struct Layer {
     Linear qkv, out, gate_up, down;
@@ -76,7 +77,7 @@ private:
 class Step {
 public:
     Step(const Model &model, const Batch &batch, Pool &pool, Arena &arena)
-        : m(model), b(batch), pool(pool), tiles(tiles_work()), scratch(pool.threads()) {
+        : m(model), b(batch), pool(pool), amx(m.head.weights == INT8 && tiles_work()), scratch(pool.threads()) {
         attention = {.heads = m.heads, .kv_heads = m.kv_heads, .head_dim = m.head_dim, .stride = m.projected(),
                      .positions = b.positions, .slots = b.slots, .segments = b.segments,
                      .segment_count = b.segment_count, .scratch = scratch.data()};
@@ -99,7 +100,7 @@ public:
 
     // All phases, as every thread goes through them.
     void run(int thread) const {
-        const Tiles setup(tiles);
+        const Tiles setup(amx);
         pool.share(b.rows, [&](int row) {
             std::memcpy(x + (int64_t)row * m.hidden, m.embedding + b.ids[row] * m.hidden, m.hidden * sizeof(float));
         });
@@ -140,7 +141,7 @@ private:
         pool.share(rows, [&](int row) {
             in.put(linear, from + (chosen ? chosen[row] : row) * linear.inputs, gain, m.eps, row);
         });
-        const Product product = {&linear, &in, rows, finish, to, stride, tiles};
+        const Product product = {&linear, &in, rows, finish, to, stride, amx};
         pool.share(rows ? product.items() : 0, [&](int item) { product.compute(item); });
     }
 
@@ -178,7 +179,7 @@ private:
     const Model &m;
     const Batch &b;
     Pool &pool;
-    const bool tiles;
+    const bool amx;
     Attention attention = {};
     std::vector<float *> scratch;
     char *memory;                       // of the rows that go into a product
@@ -197,9 +198,10 @@ struct Runner {
 // Whether this processor has the instructions that this was compiled to; compiled_for() names them.
 extern "C" int runs_here() {
 #if defined(__AVX512VNNI__)
-    return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 #elif defined(__AVX2__)
-    return __builtin_cpu_supports("x86-64-v3");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
     return 1;
 #endif

@@ -54,7 +54,7 @@ INLINE Ints<16> dot(Ints<16> sums, const uint8_t *weights, const int8_t *x) {
 #endif
 }
 
-constexpr int FULL = 8;  // rows whose sums, with what they are made of, fill the vector registers
+constexpr int FULL = 8;  // rows at a time: with AVX-512 their sums take half of the vector registers
 
 // A tile of N rows of a group, from the first on.
 template <int N> void vector_rows(const Linear &linear, int tile, const Rows &in, int group, int first, Floats<16> *out) {
@@ -137,9 +137,9 @@ constexpr VectorRows VECTOR_ROWS[FULL + 1] = {nullptr,        vector_rows<1>, ve
 
 }  // namespace
 
-void int8_rows(const Linear &linear, int tile, const Rows &in, int group, int count, bool tiles, Floats<16> *out) {
+void int8_rows(const Linear &linear, int tile, const Rows &in, int group, int count, bool amx, Floats<16> *out) {
 #ifdef HAS_TILES
-    if (tiles && count >= FEWEST) return MATRIX_ROWS[count](linear, tile, in, group, out);
+    if (amx && count >= FEWEST) return MATRIX_ROWS[count](linear, tile, in, group, out);
 #endif
     for (int first = 0; first < count; first += FULL)
         VECTOR_ROWS[std::min(FULL, count - first)](linear, tile, in, group, first, out + first);
@@ -154,11 +154,12 @@ void pack_int8(const float *weight, int outputs, int inputs, uint8_t *packed) {
                 const int output = tile * TILE + lane;
                 const int size = output < outputs ? std::min(BLOCK, inputs - begin) : 0;
                 const float *from = weight + (int64_t)output * inputs + begin;
-                float peak = 0;
-                for (int i = 0; i < size; i++) peak = std::max(peak, std::fabs(from[i]));
-                ((float *)packed)[lane] = peak / 127;
+                float peak = 0, rest = 0;  // rest: 0, unless a weight is not finite
+                for (int i = 0; i < size; i++) peak = std::max(peak, std::fabs(from[i])), rest += from[i] * 0.0f;
+                ((float *)packed)[lane] = peak / 127 + rest;
+                const bool sound = peak > 1e-30f && rest == 0;
                 for (int i = 0; i < BLOCK; i++) {
-                    const float digit = i < size && peak > 0 ? std::rint(from[i] * (127 / peak)) : 0;
+                    const float digit = i < size && sound ? std::rint(from[i] * (127 / peak)) : 0;
                     packed[SCALES + (i / 4 * TILE + lane) * 4 + i % 4] = (uint8_t)((int)digit + OFFSET);
                 }
             }
@@ -172,8 +173,8 @@ void quantise(const float *x, const float *gain, float factor, int inputs, const
         for (int i = 0; i < size; i++) values[i] = gain ? x[begin + i] * gain[begin + i] : x[begin + i];
         Floats<16> peaks = {}, poison = {};
         for (int i = 0; i < BLOCK; i += 16) {
-            const Floats<16> value = load<16>(values + i), size = value < 0 ? -value : value;
-            peaks = size > peaks ? size : peaks;
+            const Floats<16> value = load<16>(values + i), absolute = value < 0 ? -value : value;
+            peaks = absolute > peaks ? absolute : peaks;
             poison += value * 0.0f;  // 0, unless a value is not finite: then the block's scale is not, either
         }
         float peak = 0, rest = 0;

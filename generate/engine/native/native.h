@@ -3,10 +3,10 @@
 // Two things hold in every file here, and make speculative decoding exact without tolerance:
 //  - A row's result never depends on the rows beside it. Sums run over inputs, keys and dimensions in an
 //    order that is fixed by these alone; vectors run across outputs, or across rows.
-//  - What a row does not see contributes an exact zero.
+//  - What a row does not see contributes an exact zero, if it is finite.
 // So a token tree's node has, bit for bit, the logits of the same token decoded alone.
 //
-// The structs are filled by native.py, which has them field for field.
+// The structs are filled by runner.py; library.py has them field for field.
 #pragma once
 
 #include "vector.h"
@@ -39,7 +39,7 @@ struct Rows {
     float *scales = nullptr;    // (groups, blocks, GROUP)
     int32_t *starts = nullptr;  // (groups, blocks, GROUP): what makes good for the offset of the weights
     // FLOAT32
-    float *values = nullptr;  // (groups, inputs / 16, GROUP, 16)
+    float *values = nullptr;  // (groups, inputs / 16 rounded up, GROUP, 16)
 
     // Lie down in memory that is aligned to 64 bytes; returns how many bytes that takes.
     int64_t take(const Linear &linear, int rows, char *memory);
@@ -58,7 +58,7 @@ struct Product {
     Finish finish;
     float *out;  // (rows, stride)
     int32_t stride;
-    bool tiles;  // AMX may be used: the threads are set up for it
+    bool amx;  // AMX may be used: the threads are set up for it
 
     int items() const;
     void compute(int item) const;
@@ -97,7 +97,7 @@ struct Attention {
 
 // What int8.cpp and float32.cpp have for each kind of weights: a tile of the first `count` rows of a group;
 // packed weights; a row of activations, times the factor if there is a gain.
-void int8_rows(const Linear &linear, int tile, const Rows &in, int group, int count, bool tiles, Floats<16> *out);
+void int8_rows(const Linear &linear, int tile, const Rows &in, int group, int count, bool amx, Floats<16> *out);
 void float32_rows(const Linear &linear, int tile, const Rows &in, int group, int count, Floats<16> *out);
 int64_t int8_bytes(int outputs, int inputs);
 int64_t float32_bytes(int outputs, int inputs);

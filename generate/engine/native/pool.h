@@ -4,6 +4,7 @@
 // looking; between steps they sleep. One that has looked for long lets others run: the machine is busy.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -14,7 +15,7 @@
 class Pool {
 public:
     // The calling thread is one of them.
-    explicit Pool(int threads) : threads_(threads) {
+    explicit Pool(int threads) : Pool(threads, Bare()) {
         for (int i = 1; i < threads; i++) others_.emplace_back([this, i] { loop(i); });
     }
 
@@ -51,6 +52,10 @@ public:
     }
 
 private:
+    // Once this has made one, the destructor joins what threads there are, should another not be had.
+    struct Bare {};
+    Pool(int threads, Bare) : threads_(threads) {}
+
     static constexpr int PATIENCE = 2000;  // looks: some 50 microseconds
 
     void loop(int thread) {
@@ -68,7 +73,7 @@ private:
 
     // Wait for all threads; the last to come begins the next count of items.
     void meet() {
-        const int phase = phase_;
+        const unsigned phase = phase_;
         if (arrived_.fetch_add(1) + 1 == threads_) {
             arrived_ = 0;
             next_ = 0;
@@ -96,6 +101,6 @@ private:
     bool closing_ = false;
     alignas(64) std::atomic<int> next_{0};
     alignas(64) std::atomic<int> arrived_{0};
-    alignas(64) std::atomic<int> phase_{0};
+    alignas(64) std::atomic<unsigned> phase_{0};
     std::vector<std::thread> others_;  // the last member: they use the others
 };

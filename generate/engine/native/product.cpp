@@ -13,7 +13,7 @@ namespace {
 void tile_rows(const Product &product, int tile, int group, int count, Floats<16> *out) {
     const Linear &linear = *product.linear;
     if (linear.weights == INT8)
-        int8_rows(linear, tile, *product.in, group, count, product.tiles, out);
+        int8_rows(linear, tile, *product.in, group, count, product.amx, out);
     else
         float32_rows(linear, tile, *product.in, group, count, out);
     const int lanes = linear.bias ? std::min(TILE, linear.outputs - tile * TILE) : 0;
@@ -85,8 +85,8 @@ extern "C" void multiply(const Linear *linear, const float *x, const float *gain
     std::vector<char> memory(in.take(*linear, rows, nullptr) + 64);
     in.take(*linear, rows, memory.data() + (-(uintptr_t)memory.data() & 63));
     for (int row = 0; row < rows; row++) in.put(*linear, x + (int64_t)row * linear->inputs, gain, eps, row);
-    const bool tiles = tiles_work();
-    const Tiles setup(tiles);
-    const Product product = {linear, &in, rows, STORE, out, linear->outputs, tiles};
+    const bool amx = linear->weights == INT8 && tiles_work();
+    const Tiles setup(amx);
+    const Product product = {linear, &in, rows, STORE, out, linear->outputs, amx};
     for (int item = 0; item < product.items(); item++) product.compute(item);
 }

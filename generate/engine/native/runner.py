@@ -68,6 +68,8 @@ class NativeRunner(LeanRunner):
         super().__init__(model, NativeLinear if int8 else NativeFloatLinear, weights="int8" if int8 else None)
         self._structs = _Structs(self._lean, self.heads, self.kv_heads, self.head_dim)
         self._handle = kernels.runner_open(byref(self._structs.model))
+        if not self._handle:
+            raise MemoryError("a runner")
         weakref.finalize(self, kernels.runner_close, self._handle)
         self._forward = kernels.runner_forward
         self._stores: weakref.WeakKeyDictionary[HeadMajorCache, Array[c_void_p]] = weakref.WeakKeyDictionary()
