@@ -24,6 +24,11 @@ from ingest.fields.resolve import Resolver
 
 Make = Callable[..., Settings]
 NAME = TINY.name
+RUNNERS = (
+    "generate.engine.runner.ModelRunner",
+    "generate.engine.lean.LeanRunner",
+    "generate.engine.native.runner.NativeRunner",
+)
 
 
 @pytest.fixture
@@ -176,8 +181,8 @@ def test_an_interrupted_engine_is_not_used_again(
     reader = open_tiny()
     whole = reader.convert(data_of(pages)[0], ".html")
     with monkeypatch.context() as patch:
-        patch.setattr("generate.engine.runner.ModelRunner.forward", _interrupt)
-        patch.setattr("generate.engine.lean.LeanRunner.forward", _interrupt)
+        for runner in RUNNERS:
+            patch.setattr(f"{runner}.forward", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             reader.convert(data_of(pages)[1], ".html")
     assert reader.convert(data_of(pages)[0], ".html") == whole
@@ -189,7 +194,8 @@ def test_a_device_that_fails_ends_the_run_in_one_line(
     def fail(*_: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("generate.engine.lean.LeanRunner.forward", fail)
+    for runner in RUNNERS:
+        monkeypatch.setattr(f"{runner}.forward", fail)
     with pytest.raises(ModelError, match=r"failed: out of memory; lower generate\.kv_cache_mb"):
         open_tiny().convert(data_of(pages)[0], ".html")
 
