@@ -267,7 +267,7 @@ class GenerateSettings(Section):
     max_running: PositiveInt
     prefix_cache: bool
     speculate: Literal["auto", "always", "off"]
-    drafters: list[Literal["copy", "recycle", "grammar", "streaming", "snapkv", "model"]]
+    drafters: list[Literal["copy", "recycle", "bigram", "grammar", "streaming", "snapkv", "model"]]
     draft_tokens: Annotated[int, Field(gt=0, le=128)]
     draft_depth: Annotated[int, Field(gt=0, le=64)]
     draft_budget: Annotated[int, Field(ge=64)]

@@ -64,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_names,
         metavar="NAME,...",
         help="transformers, transformers-lookup, transformers-assisted, llama.cpp, plain, auto, always, or a "
-        "drafter alone: copy, recycle, grammar (default: all that can run here)",
+        "drafter alone: copy, recycle, bigram, grammar (default: all that can run here)",
     )
     add(
         "--drafters",

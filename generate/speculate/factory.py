@@ -11,6 +11,7 @@ from configs.errors import InputError
 from configs.sections import GenerateSettings
 from generate.engine.engine import Engine
 from generate.engine.runner import ModelRunner
+from generate.speculate.bigram import BigramDrafter, load_bigrams
 from generate.speculate.copying import CopyDrafter
 from generate.speculate.drafter import Drafter
 from generate.speculate.forced import GrammarDrafter
@@ -27,10 +28,12 @@ CHEAP: dict[str, Callable[[], Drafter]] = {
     "recycle": RecycleDrafter,
     "grammar": GrammarDrafter,
 }
-"""Drafters that run no model."""
+"""Drafters that know nothing of the model."""
+MODEL_FREE = (*CHEAP, "bigram")
+"""Drafters that run no model while they draft."""
 SPARSE = ("streaming", "snapkv")
 """Drafters that run the target over a part of its context."""
-DRAFTERS = (*CHEAP, *SPARSE, "model")
+DRAFTERS = (*MODEL_FREE, *SPARSE, "model")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def open_speculator(
 
     Args:
         engine: has not run yet, since measuring step costs overwrites its cache.
-        costs_file: where measured step costs are kept.
+        costs_file: where measured step costs are kept, and beside it what the model expects after each token.
         load_draft: loads the draft model, if one is named.
 
     Raises:
@@ -63,15 +66,21 @@ def open_speculator(
     """
     if settings.speculate == "off" or not settings.drafters:
         return None
-    drafters = open_drafters(settings.drafters, engine, settings, load_draft)
+    drafters = open_drafters(
+        settings.drafters, engine, settings, load_draft, costs_file.parent if costs_file else None
+    )
     planner = Planner(load_costs(engine, costs_file)) if settings.speculate == "auto" else None
     return Speculator(drafters, limit=settings.draft_tokens, planner=planner, depth=settings.draft_depth)
 
 
 def open_drafters(
-    names: Sequence[str], engine: Engine, settings: GenerateSettings, load_draft: LoadDraft | None = None
+    names: Sequence[str],
+    engine: Engine,
+    settings: GenerateSettings,
+    load_draft: LoadDraft | None = None,
+    folder: Path | None = None,
 ) -> list[Drafter]:
-    """New drafters for an engine, by name."""
+    """New drafters for an engine, by name; ``folder``: see `load_bigrams`."""
     sparse = partial(
         SparseDrafter,
         engine.runner,
@@ -90,6 +99,8 @@ def open_drafters(
             )
         if name in CHEAP:
             found.append(CHEAP[name]())
+        elif name == "bigram":
+            found.append(BigramDrafter(load_bigrams(engine, folder)))
         elif name == "streaming":
             found.append(sparse(policy="streaming"))
         elif name == "snapkv":

@@ -16,6 +16,7 @@ from generate.engine.engine import Engine
 from generate.engine.request import Request, SamplingParams
 from generate.engine.scheduler import Scheduled
 from generate.speculate.costs import GRID, StepCosts
+from generate.speculate.kept import keep
 from generate.speculate.tree import TokenTree
 
 CONTEXT = 2048
@@ -37,9 +38,8 @@ def load_costs(engine: Engine, file: Path | None) -> StepCosts:
     except (KeyError, TypeError, AssertionError):
         pass  # not measured yet, or damaged: measure
     costs = measure(engine)
-    if file is not None:
-        known[key] = {"base": costs.base, "reading": costs.reading}
-        _write(file, known)
+    known[key] = {"base": costs.base, "reading": costs.reading}
+    keep(file, json.dumps(known).encode())
     return costs
 
 
@@ -84,14 +84,3 @@ def _read(file: Path | None) -> dict[str, dict[str, list[float]]]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _write(file: Path, content: object) -> None:
-    """Replace the file in one piece; a folder that cannot be written only costs the next start."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content), encoding="utf-8")
-        partial.replace(file)
-    except OSError:
-        partial.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ class Planner:
         batch = len(contexts)
         plain = self.costs.predict([Share(1, context) for context in contexts])
         drafted = self.costs.predict([Share(9, context) for context in contexts])
-        return max(LOWEST, 0.5 * (drafted - plain) / (8 * batch) * batch / plain)
+        return max(LOWEST, (drafted - plain) / (8 * batch) * batch / plain)
 
     def choose(
         self, proposals: Sequence[Proposal], contexts: Sequence[int], room: int, overhead: float = 0.0

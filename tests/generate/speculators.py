@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from configs.settings import load_settings
 from generate.engine.engine import Engine
 from generate.engine.request import Request
 from generate.engine.runner import ModelRunner
 from generate.speculate import mixes
+from generate.speculate.bigram import BigramDrafter, Bigrams, compute
 from generate.speculate.costs import GRID, Share, StepCosts
 from generate.speculate.drafter import Drafter
-from generate.speculate.factory import CHEAP
+from generate.speculate.factory import CHEAP, MODEL_FREE
 from generate.speculate.kv_selection import SINKS, WINDOW
 from generate.speculate.mixes import Mix
 from generate.speculate.model import DraftModelDrafter
@@ -20,7 +22,7 @@ from generate.speculate.sparse import SparseDrafter
 from generate.speculate.speculator import Speculator
 from generate.speculate.tree import TokenTree
 
-ALONE = ("copy", "recycle", "grammar", "streaming", "snapkv", "model")
+ALONE = ("copy", "recycle", "bigram", "grammar", "streaming", "snapkv", "model")
 AUTO = ("auto", "auto with models")
 KINDS = (*ALONE, *AUTO)
 
@@ -80,6 +82,12 @@ def restless(patch: Callable[[Any, str, Any], None]) -> None:
     patch(mixes, "FIRST_TRIALS", 1000.0)
 
 
+def _bigrams(engine: Engine) -> Bigrams:
+    """Of the model's first tokens, by an engine of its own: this one may have run already."""
+    settings = load_settings(env={}).generate.model_copy(update={"kv_cache_mb": 32.0})
+    return compute(Engine(engine.runner, settings), contexts=1024)
+
+
 def open_kind(
     kind: str,
     engine: Engine,
@@ -118,12 +126,13 @@ def open_kind(
 
     opened: dict[str, Callable[[], Drafter]] = {
         **CHEAP,
+        "bigram": lambda: BigramDrafter(_bigrams(engine)),
         "streaming": lambda: sparse("streaming"),
         "snapkv": lambda: sparse("snapkv"),
         "model": model,
     }
     if kind in ALONE:
         return Speculator([opened[kind]()], limit=limit, planner=None, depth=depth)
-    names = CHEAP if kind == "auto" else opened
+    names = MODEL_FREE if kind == "auto" else opened
     drafters = [opened[name]() for name in names]
     return Moody(drafters if guest is None else [*drafters, guest], limit=limit, depth=depth)

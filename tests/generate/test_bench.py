@@ -102,6 +102,7 @@ def test_every_system_has_a_row_with_every_field(
         ("transformers-lookup", "n-gram 3"),
         ("transformers-assisted", folder.name),
         ("plain", None),
+        ("bigram", None),
         ("copy", None),
         ("recycle", None),
         ("always", None),
@@ -218,7 +219,7 @@ def test_answers_of_a_schema_are_drafted_by_the_grammar(
     words = ("--prompts", prompts, "--schema", file, "--pairs", 1, "--json")
     assert bench(*words) == 0
     rows = {row["system"]: row for row in result(capsys)["rows"]}
-    assert list(rows) == ["plain", "copy", "grammar", "recycle", "always", "auto"]
+    assert list(rows) == ["plain", "bigram", "copy", "grammar", "recycle", "always", "auto"]
     assert all(row["identical"] == 1 for row in rows.values())
     assert rows["always"]["tokens_per_step"] >= rows["grammar"]["tokens_per_step"]
     assert rows["grammar"]["tokens_per_step"] > 1

@@ -19,7 +19,7 @@ from generate.engine.engine import Engine
 from generate.engine.request import FinishReason, Request, SamplingParams
 from generate.load import load_runner, load_tokenizer
 from generate.prompt import PromptBuilder
-from generate.speculate.factory import CHEAP, open_speculator
+from generate.speculate.factory import MODEL_FREE, open_speculator
 
 EXTRA = 64
 """Tokens that an output may have beyond its share of the piece: tiny pieces have more signs than tags."""
@@ -147,7 +147,7 @@ def load_reader(
     Raises:
         ModelError: it cannot be loaded on the wanted device.
     """
-    drafters = [name for name in settings.drafters if name in CHEAP]
+    drafters = [name for name in settings.drafters if name in MODEL_FREE]
     # A window over the context would hide the page.
     settings = settings.model_copy(update={"drafters": drafters, "attention_window": None})
     engine = Engine(load_runner(folder, settings), settings)
