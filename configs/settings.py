@@ -63,6 +63,11 @@ class Settings(Section):
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
+    @property
+    def costs_file(self) -> Path:
+        """What steps of models cost on this machine; what else is measured of them is kept beside it."""
+        return self.models_dir / "step-costs.json"
+
     def sources(self) -> dict[str, str]:
         """Where each value came from, by dotted key: a file name, a variable or ``--set``."""
         return dict(self._sources)

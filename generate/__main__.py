@@ -14,6 +14,7 @@ from configs.errors import ExitCode, InputError
 from generate.bench import command as bench
 from retrieve.filters import Filter, parse_filter
 from retrieve.store import open_store
+from retrieve.visibility import filter_fields, private_fields
 
 if TYPE_CHECKING:
     from generate.answer import Answer, Answerer
@@ -70,7 +71,7 @@ def _filter(text: str | None, context: Context) -> Filter | None:
         raise InputError(f"--filter is not JSON: {error}") from None
     store = open_store(context.settings)
     try:
-        return parse_filter(value, store.info().fields)
+        return parse_filter(value, filter_fields(store, private_fields(context.settings)))
     finally:
         store.close()
 

@@ -27,7 +27,6 @@ from retrieve.retriever import Retrieval, Retriever, open_retriever
 
 ABSTENTION = "I found nothing in your documents that answers this."
 UNSUPPORTED = "I found passages about this, but no answer that they support."
-COSTS_FILE = "step-costs.json"
 # A base model that runs on invents the next question; nothing of that belongs to the answer.
 STOPS = ("\nQuestion:", "\nPassages:")
 
@@ -262,7 +261,7 @@ def open_answerer(settings: Settings) -> Answerer:
 
     name = settings.models.draft
     draft = model_path(name, settings, role="answer") if name else None
-    service = load_service(folder, settings.generate, settings.models_dir / COSTS_FILE, draft)
+    service = load_service(folder, settings.generate, settings.costs_file, draft)
     tokenizer = load_tokenizer(folder)
     # The answering model reads questions, too, where the settings want it: one engine does both.
     chat = EngineChat(service, tokenizer) if settings.retrieve.reader in ("model", "both") else None

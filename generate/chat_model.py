@@ -62,4 +62,5 @@ def open_chat(settings: Settings) -> EngineChat:
     from generate.load import load_service, load_tokenizer
 
     folder = model_path(settings.models.answer, settings, role="answer")
-    return EngineChat(load_service(folder, settings.generate), load_tokenizer(folder), owned=True)
+    service = load_service(folder, settings.generate, settings.costs_file)
+    return EngineChat(service, load_tokenizer(folder), owned=True)

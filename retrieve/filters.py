@@ -8,7 +8,7 @@ as the user does; only its JSON form quotes names with odd characters the way Qd
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, cast
@@ -130,6 +130,15 @@ def all_of(*filters: Filter | None) -> Filter | None:
             must.append(Filter(should=item.should))
     merged = Filter(must=_distinct(must), must_not=_distinct(must_not))
     return merged or None
+
+
+def keys_of(item: Filter) -> Iterator[str]:
+    """The fields that a filter names, at any depth."""
+    for condition in (*item.must, *item.should, *item.must_not):
+        if isinstance(condition, Filter):
+            yield from keys_of(condition)
+        elif not isinstance(condition, HasId):
+            yield condition.key
 
 
 def parse_filter(obj: Any, fields: Mapping[str, FieldType]) -> Filter:

@@ -17,7 +17,7 @@ from configs.errors import InputError, SettingsError
 from configs.settings import Settings
 from retrieve.embed import Embedder, load_embedder
 from retrieve.evidence import evidence
-from retrieve.filters import Filter, all_of
+from retrieve.filters import Filter, all_of, keys_of
 from retrieve.highlights import Highlight, closest_sentence, highlights
 from retrieve.schema import FieldType, Passage
 from retrieve.search import Searcher
@@ -29,7 +29,7 @@ from retrieve.self_query.relax import SOFT_MARGIN, relaxations, without_topics
 from retrieve.store import open_store
 from retrieve.store.base import Store
 from retrieve.trace import Trace, plan_note, record
-from retrieve.visibility import visible_to
+from retrieve.visibility import filter_fields, private_fields, visible_to
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Retriever:
         self._store = store
         self._embedder = embedder
         self._settings = settings.retrieve
-        self._private = frozenset(name for name, hint in settings.retrieve.fields.items() if hint.private)
+        self._private = private_fields(settings)
         self._searcher = Searcher(store, embedder, settings)
         self._reader = QuestionReader(store, settings, chat)
 
@@ -85,7 +85,7 @@ class Retriever:
             trace: gets what each stage did.
 
         Raises:
-            InputError: a blank question, a top_k below 1, an empty label.
+            InputError: a blank question, a top_k below 1, an empty label, a filter over a private field.
             StoreError: the store cannot be read, or holds vectors of another embedder.
         """
         query = _clean(question)
@@ -115,6 +115,8 @@ class Retriever:
         self, filter: Filter | None, tenant: str | None, access: Sequence[str] | None
     ) -> Filter | None:
         """What holds whatever a question says: the caller's own condition, and what the caller may see."""
+        if filter is not None and (named := self._private.intersection(keys_of(filter))):
+            raise InputError(f"the filter names {min(named)}, which retrieve.fields calls private")
         return all_of(filter, visible_to(tenant, access, all_tenants=self._settings.all_tenants))
 
     def _found(
@@ -171,8 +173,7 @@ class Retriever:
 
     def fields(self) -> Mapping[str, FieldType]:
         """The fields that a filter may name, with their types; private ones are not among them."""
-        known = self._store.info().fields.items()
-        return {name: kind for name, kind in known if name not in self._private}
+        return filter_fields(self._store, self._private)
 
     def highlights(self, question: str, passages: Sequence[Passage], count: int) -> list[Highlight]:
         """The sentences of these passages that answer the question most likely, best first."""

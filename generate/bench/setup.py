@@ -13,7 +13,6 @@ from configs.errors import InputError
 from configs.models import catalogue, model_path
 from configs.sections import GenerateSettings
 from configs.settings import Settings
-from generate.answer import COSTS_FILE
 from generate.bench import peers
 from generate.bench.cells import Cell, Padding, make_cells
 from generate.bench.hard import AdversarialDrafter, fresh_lines
@@ -209,10 +208,9 @@ class _Builder:
         mode = "auto" if name == "auto" else "always"
         drafters = self.drafters if name in ("auto", "always") else (name,)
         own = settings.model_copy(update={"speculate": mode, "drafters": list(drafters)})
-        costs_file = self.settings.models_dir / COSTS_FILE
 
         def open_own() -> Speculator | None:
-            speculator = open_speculator(host.engine, own, costs_file, self._load_draft())
+            speculator = open_speculator(host.engine, own, self.settings.costs_file, self._load_draft())
             if self.options.text != "adversarial" or name != "auto" or speculator is None:
                 return speculator
             wrong = [AdversarialDrafter(self.runner.vocab_size)]

@@ -45,10 +45,11 @@ def load_costs(engine: Engine, file: Path | None) -> StepCosts:
 
 def measure(engine: Engine) -> StepCosts:
     """Time steps of one request on the engine's own cache, whose content they overwrite."""
-    room = engine.pool.count * engine.pool.block_size - max(GRID)
-    context = max(0, min(CONTEXT, room, engine.runner.context_length - max(GRID)))
+    reach = min(engine.pool.count * engine.pool.block_size, engine.runner.context_length)
+    context = max(0, min(CONTEXT, reach - max(GRID)))
 
     def timer(rows: int, length: int) -> float:
+        rows = min(rows, reach)  # what has room for less never takes larger steps
         request = Request((0,) * (length + 1), SamplingParams())
         request.computed = length
         request.block_table = list(range(engine.pool.blocks_for(length + rows)))
@@ -58,8 +59,6 @@ def measure(engine: Engine) -> StepCosts:
         engine.runner.forward(batch).amax(-1).tolist()
         return time.perf_counter() - began
 
-    if room < 1:
-        return StepCosts([1.0] * len(GRID), [0.0] * len(GRID))
     return StepCosts.measure(timer, context, sight=engine.runner.sight)
 
 

@@ -43,7 +43,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, embedder: Any) -> Settings:
     documents = [("pump.md", PUMP, None), ("valve.md", VALVE, None), ("safe.md", SECRET, "acme")]
     chunks = [chunk(number, *document) for number, document in enumerate(documents)]
     with open_store(settings).writer(
-        embedder=embedder.name, dimension=embedder.dimension, fields={}, wait_s=1
+        embedder=embedder.name, dimension=embedder.dimension, fields={"badge": "keyword"}, wait_s=1
     ) as writer:
         writer.upsert(chunks, embedder.embed_documents([chunk.embedding_text() for chunk in chunks]))
         writer.commit()
@@ -241,12 +241,22 @@ def test_with_json_there_is_nothing_else(run: Callable[..., tuple[int, str, str]
     assert json.loads(out).keys() == {"answer", "abstained", "citations", "plan", "passages", "stats"}
 
 
+BADGE = '{"must": [{"key": "badge", "match": {"value": "blue"}}]}'
+
+
+def test_a_filter_holds(run: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = run("ask", "--json", "What does a red lamp on the pump mean?", "--filter", BADGE)
+    assert code == 0
+    assert json.loads(out)["passages"] == []
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
         (["ask", "  "], "the question is empty"),
         (["ask", "What?", "--filter", "{"], "--filter is not JSON"),
         (["ask", "What?", "--filter", '{"must": 3}'], "filter"),
+        (["ask", "What?", "--filter", BADGE, "--set", "retrieve.fields={badge: {private: true}}"], "badge"),
         (["ask", "What?", "--model", "no-such-model"], "no-such-model"),
     ],
 )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import SettingsError
+from configs.errors import InputError, SettingsError
 from configs.settings import Settings, load_settings
 from retrieve.embed import Embedder
-from retrieve.filters import Filter, MatchAny, MatchValue, Range, to_json
+from retrieve.filters import Filter, HasId, MatchAny, MatchValue, Range, to_json
 from retrieve.retriever import Retriever
 from retrieve.schema import Document, Metadata
 from retrieve.self_query.parts import parts_of, take_turns
@@ -159,6 +159,10 @@ def test_private_fields_are_neither_read_nor_shown(home: Path, embedder: Embedde
     assert found.passages
     assert all("author" not in passage.metadata() for passage in found.passages)
     assert "author" not in retriever.fields()
+    nested = Filter(must_not=(Filter(should=(HasId(("x",)), MatchValue("author", "Maria Chen"))),))
+    for where in (Filter(must=(MatchValue("author", "Maria Chen"),)), nested):
+        with pytest.raises(InputError, match="names author, which retrieve.fields calls private"):
+            retriever.retrieve("the feed pump of boiler two", filter=where)
     retriever.close()
 
 

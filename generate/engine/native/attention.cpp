@@ -33,16 +33,18 @@ struct Shape {
     const Attention &a;
     const Segment &s;
     int group, lines, vectors, bundles, last, first_chunk, chunks;
-    bool split;  // chunks are items, and merged later
+    int left_out;  // of the context, before its first slot: a self-draft reads a part of it
+    bool split;    // chunks are items, and merged later
 
     Shape(const Attention &attention, const Segment &segment) : a(attention), s(segment) {
         const int64_t *positions = a.positions + s.begin;
+        left_out = (int)positions[0] - (s.length - s.rows);
         group = a.heads / a.kv_heads;
         lines = s.rows * group;
         vectors = (lines + 15) / 16;
         bundles = (vectors + VECTORS - 1) / VECTORS;
-        last = (int)*std::max_element(positions, positions + s.rows);
-        first_chunk = a.window ? std::max(0, (int)positions[0] - a.window + 1) / CHUNK : 0;
+        last = (int)*std::max_element(positions, positions + s.rows) - left_out;
+        first_chunk = a.window ? std::max(0, position(0) - a.window + 1) / CHUNK : 0;
         chunks = last / CHUNK + 1 - first_chunk;
         split = s.ancestors || s.rows <= SPLIT_ROWS;
     }
@@ -51,7 +53,7 @@ struct Shape {
     int merges() const { return split ? a.kv_heads * vectors : 0; }
     int parts() const { return merges() * chunks; }
     int row_of(int line) const { return std::min(line / group, s.rows - 1); }
-    int position(int row) const { return (int)a.positions[s.begin + row]; }
+    int position(int row) const { return (int)a.positions[s.begin + row] - left_out; }
 
     void keys(int chunk, int seen, Keys &keys) const {
         const int context = s.ancestors ? s.length - s.rows : s.length;

@@ -50,6 +50,8 @@ public:
     // Make room for at least so many bytes, and begin anew.
     void open(int64_t bytes) {
         if (bytes > size_) {
+            bytes += size_ / 4;  // contexts grow by one chunk after the other
+            memory_.reset();
             memory_.reset((char *)std::aligned_alloc(64, (bytes + 63) / 64 * 64));
             size_ = memory_ ? bytes : 0;
             if (!memory_) throw std::bad_alloc();

@@ -70,7 +70,8 @@ class NativeRunner(LeanRunner):
         self._handle = kernels.runner_open(byref(self._structs.model))
         if not self._handle:
             raise MemoryError("a runner")
-        weakref.finalize(self, kernels.runner_close, self._handle)
+        # At exit another thread may be in a step; the system takes the memory back without us.
+        weakref.finalize(self, kernels.runner_close, self._handle).atexit = False
         self._forward = kernels.runner_forward
         self._stores: weakref.WeakKeyDictionary[HeadMajorCache, Array[c_void_p]] = weakref.WeakKeyDictionary()
         self.identity += f" {kernels.compiled_for().decode()}"
@@ -78,6 +79,7 @@ class NativeRunner(LeanRunner):
     def forward(self, batch: PackedBatch) -> Tensor:
         cache, rows = batch.cache, len(batch.input_ids)
         assert isinstance(cache, HeadMajorCache)
+        self._structs.check(batch)
         logits = torch.empty(len(batch.logit_rows), self.vocab_size)
         queries = None
         if batch.observer is not None:
@@ -141,6 +143,20 @@ class _Structs:
             layers=layers,
         )
 
+    def check(self, batch: PackedBatch) -> None:
+        """Refuse what the kernels would read beyond the model's tables for.
+
+        Raises:
+            IndexError: a token that the vocabulary does not have, or a position beyond the context.
+        """
+        for name, rows, found in (
+            ("token", self.model.vocabulary, batch.input_ids),
+            ("position", len(self._rotary), batch.positions),
+        ):
+            low, high = torch.aminmax(found)
+            if low < 0 or high >= rows:
+                raise IndexError(f"{name}s from {int(low)} to {int(high)}, of {rows}")
+
     def _layer(self, layer: LeanLayer) -> Layer:
         return Layer(
             qkv=_struct(layer.qkv),
@@ -165,8 +181,8 @@ def why_not(model: Any) -> str | None:
         return f"heads of {attention.head_dim} dimensions, which is no multiple of 8"
     if config.intermediate_size % 16:
         return f"an intermediate size of {config.intermediate_size}, which is no multiple of 16"
-    if config.vocab_size != model.lm_head.weight.shape[0]:
-        return "a vocabulary of another size than the last layer's"
+    if not config.vocab_size == len(model.get_input_embeddings().weight) == len(model.lm_head.weight):
+        return "a vocabulary of another size than the first or the last layer's"
     return None
 
 

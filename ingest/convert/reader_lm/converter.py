@@ -171,7 +171,6 @@ def open_reader(settings: Settings) -> ReaderConverter | None:
     model = catalogue().get(folder.name)
 
     def load() -> ReaderModel:
-        from generate.answer import COSTS_FILE
         from ingest.convert.reader_lm.model import load_reader
 
         return load_reader(
@@ -180,7 +179,7 @@ def open_reader(settings: Settings) -> ReaderConverter | None:
             instruction=model.instruction if model else None,
             penalty=settings.ingest.reader_penalty,
             max_ratio=settings.ingest.reader_max_ratio,
-            costs_file=settings.models_dir / COSTS_FILE,
+            costs_file=settings.costs_file,
         )
 
     return ReaderConverter(folder.name, load, settings.ingest)
