@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Protocol, cast
 
 from app.history import Chat, Chats, Turn
-from configs.errors import DraftlineError, InputError
+from configs.errors import DraftlineError, EngineStoppedError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -126,9 +126,10 @@ class Service:
         end = self._ending(job, chat.history())
         try:
             chats.set_turn(chat.id, position, end)
-        except OSError as error:
+        except Exception as error:
             _log.exception("a conversation could not be saved")
-            end = _failed(end, f"this conversation could not be saved ({error.strerror}); is the disk full?")
+            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+            end = _failed(end, f"this conversation could not be saved ({reason}); is the disk full?")
         with self._lock:
             del self._jobs[chat.id]
         # Last, so that a page that sees the end finds the conversation saved and free for a question.
@@ -147,21 +148,32 @@ class Service:
     def _follow(self, job: Job, history: list[tuple[str, str]]) -> Turn:
         from generate.answer import Delta, Finished, Found
 
-        turn = job.turn
-        events = cast("Generator[Event]", self._opened().stream(turn.question, history=history))
-        with closing(events):
-            for event in events:
-                match event:
-                    case Found(retrieval=retrieval):
-                        turn = turn.found(retrieval.passages)
-                    case Delta(text=text):
-                        turn = turn.model_copy(update={"answer": turn.answer + text})
-                    case Finished(answer=answer):
-                        return turn.finished(answer)
-                if job.cancelled:
-                    break
-                job.publish(turn)
+        turn, answerer = job.turn, self._opened()
+        try:
+            events = cast("Generator[Event]", answerer.stream(turn.question, history=history))
+            with closing(events):
+                for event in events:
+                    match event:
+                        case Found(retrieval=retrieval):
+                            turn = turn.found(retrieval.passages)
+                        case Delta(text=text):
+                            turn = turn.model_copy(update={"answer": turn.answer + text})
+                        case Finished(answer=answer):
+                            return turn.finished(answer)
+                    if job.cancelled:
+                        break
+                    job.publish(turn)
+        except EngineStoppedError:
+            self._let_go(answerer)
+            raise
         return turn.model_copy(update={"state": "stopped"})
+
+    def _let_go(self, ended: Streams) -> None:
+        """Forget an answerer whose engine has ended: the next question opens another."""
+        with self._opening:
+            if self._answerer is ended:
+                self._answerer = None
+                ended.close()
 
     def _try_open(self) -> None:
         try:

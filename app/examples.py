@@ -22,19 +22,22 @@ class Corpus:
 
 
 def look_at(settings: Settings) -> Corpus:
-    """Count what is in the store, and suggest up to three questions, each about another document.
+    """Count what is in the store, and suggest up to three questions, each about another document that
+    the chat may answer from.
 
     Raises:
         StoreError: the store cannot be read.
     """
     from retrieve.store import open_store
+    from retrieve.visibility import visible_to
 
+    visible = visible_to(None, None, all_tenants=settings.retrieve.all_tenants)
     store = open_store(settings)
     try:
         info = store.info()
         headings = {}
         if info.chunks:
-            for payload in islice(store.scroll(), _LOOKED_AT):
+            for payload in islice(store.scroll(visible), _LOOKED_AT):
                 ours = payload[RESERVED]
                 if ours["section"]:
                     place = (str(ours["document"]), int(ours["ordinal"]))

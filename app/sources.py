@@ -171,6 +171,8 @@ def _markdown() -> MarkdownIt:
 
 def _citation_rule(state: StateInline, silent: bool) -> bool:
     match = _MARKER.match(state.src, state.pos)
+    if state.pos and re.match(r"\w", state.src[state.pos - 1]):
+        return False  # `items[0]`: no marker of ours stands at a word
     if match is None or not 1 <= int(match[1]) <= state.env["markers"]:
         return False
     if not silent:

@@ -39,6 +39,10 @@ class ModelError(DraftlineError):
     """A model that is unknown, not here, damaged or of the wrong kind."""
 
 
+class EngineStoppedError(DraftlineError):
+    """The engine was closed, or failed; the message says which."""
+
+
 class StoreError(DraftlineError):
     """A store that is locked, corrupt, unreachable or written by something else."""
 

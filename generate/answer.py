@@ -261,8 +261,12 @@ def open_answerer(settings: Settings) -> Answerer:
 
     name = settings.models.draft
     draft = model_path(name, settings, role="answer") if name else None
-    service = load_service(folder, settings.generate, settings.costs_file, draft)
     tokenizer = load_tokenizer(folder)
-    # The answering model reads questions, too, where the settings want it: one engine does both.
-    chat = EngineChat(service, tokenizer) if settings.retrieve.reader in ("model", "both") else None
-    return Answerer(open_retriever(settings, chat), service, tokenizer, settings.answer)
+    service = load_service(folder, settings.generate, settings.costs_file, draft)
+    try:
+        # The answering model reads questions, too, where the settings want it: one engine does both.
+        chat = EngineChat(service, tokenizer) if settings.retrieve.reader in ("model", "both") else None
+        return Answerer(open_retriever(settings, chat), service, tokenizer, settings.answer)
+    except BaseException:
+        service.close()
+        raise

@@ -8,12 +8,15 @@ passages apart also tells which prompt tokens are whose, which is what citations
 from __future__ import annotations
 
 import copy
+import json
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import TemplateError
+from tokenizers import Tokenizer
 
 from configs.errors import InputError
 from retrieve.schema import Passage
@@ -22,6 +25,9 @@ INSTRUCTIONS = (
     "You answer questions from the numbered passages. Copy the sentence of the passages that answers "
     "the question, word for word, and name its passage like this: [1]. Use nothing else."
 )
+
+_CONTROL = re.compile(r"<[|\uff5c].+[|\uff5c]>|\[/?[A-Z_]+\]|</?[A-Za-z]+_\w+>")
+"""What control tokens look like: ``<|user|>`` (with the wide bar, too), ``[INST]``, ``<start_of_turn>``."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class PromptBuilder:
         self._tokenizer = tokenizer
         # Whether special tokens are parsed is a switch on the tokenizer, not on the call: threads
         # that want it both ways must not share one.
-        self._untrusting = copy.deepcopy(tokenizer)
+        self._untrusting = _untrusting(tokenizer)
 
     def build(
         self,
@@ -123,25 +129,29 @@ class PromptBuilder:
 
     def _chat(self, messages: Sequence[tuple[str, list[int]]]) -> list[int]:
         """Wrap contents in the model's chat template: only the template yields special tokens."""
-        marks = [f"@{uuid.uuid4().hex}@" for _ in messages]
-        roles = [role for role, _ in messages]
-        text = self._render(roles, marks)
+        marked = {f"@{uuid.uuid4().hex}@": content for _, content in messages}
         ids: list[int] = []
-        for mark, (_, content) in zip(marks, messages, strict=True):
-            before, _, text = text.partition(mark)
-            ids += [*self._template_text(before), *content]
-        return ids + self._template_text(text)
+        for piece in self._render([role for role, _ in messages], list(marked)):
+            ids += marked[piece] if piece in marked else self._template_text(piece)
+        return ids
 
-    def _render(self, roles: Sequence[str], contents: Sequence[str]) -> str:
+    def _render(self, roles: Sequence[str], marks: Sequence[str]) -> list[str]:
+        """The template's own text and the marks, each of these once, in the template's order."""
         if self._tokenizer.chat_template is None:
-            return "".join(f"{content}\n\n" for content in contents) + "Answer:"
-        messages = [{"role": role, "content": text} for role, text in zip(roles, contents, strict=True)]
+            return [piece for mark in marks for piece in (mark, "\n\n")] + ["Answer:"]
+        messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
         try:
-            return self._apply(messages)
+            return self._pieces(messages, marks)
         except TemplateError:  # some templates know no system role: its text goes to the first question
             first, second, *rest = messages
             merged = {"role": "user", "content": f"{first['content']}\n\n{second['content']}"}
-            return self._apply([merged, *rest])
+            return self._pieces([merged, *rest], marks)
+
+    def _pieces(self, messages: Sequence[dict[str, str]], marks: Sequence[str]) -> list[str]:
+        pieces = re.split(f"({'|'.join(marks)})", self._apply(messages))
+        if sorted(piece for piece in pieces if piece in marks) != sorted(marks):
+            raise TemplateError("the chat template leaves out a message, or repeats one")
+        return pieces
 
     def _apply(self, messages: Sequence[dict[str, str]]) -> str:
         text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -149,3 +159,19 @@ class PromptBuilder:
 
     def _template_text(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+
+
+def _untrusting(tokenizer: Any) -> Any:
+    """A copy that can be told to parse no control tokens, whether its makers call them special or not.
+
+    ``split_special_tokens`` leaves alone what was added as an ordinary token, as some models' turn and
+    tool tokens are. What else was added, such as HTML tags and runs of spaces, can only be text.
+    """
+    found = copy.deepcopy(tokenizer)
+    backend = getattr(found, "_tokenizer", None)
+    if isinstance(backend, Tokenizer):
+        parts = json.loads(backend.to_str())
+        for token in parts.get("added_tokens", ()):
+            token["special"] = token["special"] or _CONTROL.fullmatch(token["content"]) is not None
+        found._tokenizer = Tokenizer.from_str(json.dumps(parts))
+    return found

@@ -16,7 +16,7 @@ from ingest.convert.kinds import KINDS, kind_of
 from ingest.ledger import Entry, KnownFailure, Ledger, place
 from ingest.listing import list_sources
 from ingest.plan import KnownMember, Plan, Task, conflicts, make_task, member_task
-from ingest.records import holds_records
+from ingest.records import holds_records, may_hold_records
 from ingest.sources import Failure, Key, Listing, Source, is_within
 from ingest.web.urls import WEB
 from retrieve.schema import RESERVED_FIELDS
@@ -118,10 +118,12 @@ class _Comparison:
             return "records"
         if known is not None and known.stamp == source.stamp:
             return "json"
+        # A list that is empty for now, or half-written, does not make its records go.
+        holds = holds_records if container is None else may_hold_records
         try:
-            return "records" if holds_records(source.file) else "json"
-        except OSError:
-            return "json"  # converting it will say why
+            return "records" if holds(source.file) else "json"
+        except OSError:  # reading it will say why
+            return "json" if container is None else "records"
 
     def find_gone(self, *, prune: bool) -> None:
         plan = self.plan

@@ -68,9 +68,9 @@ def expand(task: Task, settings: Settings) -> Iterator[Found | Unchanged | Expan
     source, skipped, whole = task.source, Counter[str](), True
     stamp = stamp_of(source)
     included, excluded = any_glob(settings.ingest.include), any_glob(settings.ingest.exclude)
-    for member in _walk(source.file, task.kind, source.path, settings.ingest, depth=1):
+    for member in _readable(_walk(source.file, task.kind, source.path, settings.ingest, depth=1)):
         path = f"{source.path}/{member.name}"
-        whole = whole and PurePosixPath(path).name != archives.REST
+        whole = whole and not member.cut
         if member.error is None and (kind_of(path) is None or not included(path) or excluded(path)):
             skipped[suffix_of(path)] += 1
             continue
@@ -85,6 +85,13 @@ def expand(task: Task, settings: Settings) -> Iterator[Found | Unchanged | Expan
     yield Expanded(ContainerEntry(source.key, stamp, task.recipe, now()), skipped, whole)
 
 
+def _readable(members: Iterator[Member]) -> Iterator[Member]:
+    try:
+        yield from members
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror or error}") from None
+
+
 def _is_stored(known: KnownMember | None, data: bytes, recipe: str) -> bool:
     if known is None or known.stale or known.recipe != recipe:
         return False
@@ -97,7 +104,7 @@ def _walk(file: Path, kind: str, path: str, settings: IngestSettings, depth: int
         if inner is None:
             yield member
         elif depth == MAX_DEPTH:
-            yield Member(member.name, None, f"more than {MAX_DEPTH} containers within each other")
+            yield Member(member.name, None, f"more than {MAX_DEPTH} containers within each other", cut=True)
         else:
             yield from _inner(member, inner, path, settings, depth)
 
@@ -106,7 +113,7 @@ def _open(file: Path, kind: str, path: str, settings: IngestSettings) -> Iterato
     if kind == "archive":
         wants = archives.wanted(settings, lambda name: kind_of(name) is not None, path)
         return archives.members(file, archives.ArchiveLimits.of(settings), wants)
-    form = records.KINDS[PurePosixPath(path).suffix.lower()]
+    form = records.KINDS[file.suffix.lower()]  # the path of a page need not end as its file does
     return records.records(file, form, records.RecordLimits(record_bytes=int(settings.max_file_mb * 1e6)))
 
 

@@ -14,6 +14,7 @@ from configs.errors import InputError, StoreError
 from ingest.front_matter import dump_front_matter
 from ingest.ledger import Ledger
 from ingest.sources import is_within
+from ingest.web.urls import is_url, page_file
 from ingest.writing import replacing, target_names, write_below
 from retrieve.filters import Filter, MatchAny
 from retrieve.schema import RESERVED, Metadata
@@ -105,7 +106,7 @@ def _whole(root: str, path: str, payloads: Sequence[Mapping[str, Any]]) -> Store
 def _markdown(store: Store, out: Path, advance: Callable[[str], object]) -> int:
     keys = sorted(_keys(store))
     folders = _folders({root for root, _ in keys})
-    names = {key: str(PurePosixPath(folders[key[0]], key[1])) for key in keys}
+    names = _names(keys, folders)
     targets = target_names(names.values())
     moments = {name for name, kind in store.info().fields.items() if kind == "datetime"}
     for document in documents(store):
@@ -121,7 +122,27 @@ def _moments(metadata: Metadata, fields: set[str]) -> Metadata:
 
 
 def _moment(value: Any) -> Any:
-    return [_moment(item) for item in value] if isinstance(value, list) else datetime.fromisoformat(value)
+    if isinstance(value, list):
+        return [_moment(item) for item in value]
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):  # stored before the field was declared as one of moments
+        return value
+
+
+def _names(keys: Sequence[tuple[str, str]], folders: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """A relative file name for each document, by (root, path); pages become files of safe names."""
+    names: dict[tuple[str, str], str] = {}
+    used = set[str]()
+    for root, path in keys:
+        whole = PurePosixPath(folders[root], page_file(path, ".html") if is_url(root) else path)
+        name, number = whole, 1
+        while str(name) in used:
+            number += 1
+            name = whole.with_stem(f"{whole.stem}-{number}")
+        used.add(str(name))
+        names[root, path] = str(name)
+    return names
 
 
 def _folders(roots: set[str]) -> dict[str, str]:

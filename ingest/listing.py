@@ -15,7 +15,7 @@ from configs.sections import IngestSettings
 from ingest.globs import MAGIC, compile_glob
 from ingest.sources import Failure, Key, Listing, Scope, Source, absolute, display, is_within, relative
 from ingest.walk import Walk
-from ingest.web.urls import is_url
+from ingest.web.urls import is_url, shown
 
 ROOT_MARK = "/./"
 
@@ -51,7 +51,7 @@ def list_sources(
             else:
                 scopes.append(_scope(path))
         except InputError as error:
-            listing.failures.append(Failure(display(path), str(error)))
+            listing.failures.append(Failure(display(shown(path)), str(error)))
             listing.missing += 1
     listing.scopes += scopes
     listing.roots = sorted({s.base for s in scopes if not (s.is_file or s.pattern or s.root)})

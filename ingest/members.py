@@ -18,6 +18,8 @@ class Member:
     """One line that says what is wrong with it, without its name."""
     modified: datetime | None = None
     """When it was last changed, in UTC, where the container says so."""
+    cut: bool = False
+    """Whether more was here once that cannot be read now: what the store has of it stays."""
 
     def __post_init__(self) -> None:
         assert (self.data is None) != (self.error is None), "a member has either bytes or an error"

@@ -19,6 +19,8 @@ _IDS = ("id", "_id", "doc_id", "key", "uuid")
 _BLOCK = 1 << 16
 _SPACE = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
+_ENDS = "the file ends in the middle of its list"
+_NO_MAILBOX = "not a mailbox: it does not begin with a line 'From '"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,17 @@ def begins_records(head: bytes) -> bool:
     return head[:1] == b"[" and head[1:].lstrip(_SPACE)[:1] == b"{"
 
 
+def may_hold_records(file: Path) -> bool:
+    """Whether a JSON file that held records may go on to: nothing in it yet says otherwise.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        head = stream.read(_BLOCK).removeprefix(_BOM).lstrip(_SPACE)
+    return head[:1] in (b"", b"[")
+
+
 def records(file: Path, kind: str, limits: RecordLimits) -> Iterator[Member]:
     """The records of a file, in order, streamed: memory holds one at a time.
 
@@ -66,7 +79,8 @@ def records(file: Path, kind: str, limits: RecordLimits) -> Iterator[Member]:
     with file.open("rb") as stream:
         for number, (data, error) in enumerate(found(stream, limits), 1):
             if number > limits.records:
-                yield Member(f"{number:06d}", None, f"records beyond the first {limits.records} are left out")
+                beyond = f"records beyond the first {limits.records} are left out"
+                yield Member(f"{number:06d}", None, beyond, cut=True)
                 return
             yield names.member(number, data, error, parse=kind != "mbox")
 
@@ -83,7 +97,7 @@ class _Names:
         if name.casefold() in self.used:
             name = f"{number:06d}-{number}" if name == f"{number:06d}" else f"{number:06d}"
         self.used.add(name.casefold())
-        return Member(name + self.suffix, None if error else data, error)
+        return Member(name + self.suffix, None if error else data, error, cut=error in (_ENDS, _NO_MAILBOX))
 
     def _own(self, value: Any) -> str:
         """Its own id, where that makes a name that no other can be taken for."""
@@ -143,7 +157,7 @@ def _items(stream: BinaryIO, limits: RecordLimits) -> Found:
         item += block[max(rest, cutter.begin) :]
         if len(item) > limits.record_bytes:
             item, oversized = bytearray(), True
-    yield b"", "the file ends in the middle of its list"
+    yield b"", _ENDS
 
 
 class _Cutter:
@@ -206,7 +220,7 @@ def _messages(stream: BinaryIO, limits: RecordLimits) -> Found:
             if len(message) > limits.record_bytes:
                 message, oversized = bytearray(), True
         elif not begun and line.strip():
-            yield b"", "not a mailbox: it does not begin with a line 'From '"
+            yield b"", _NO_MAILBOX
             return
         after_empty = not line.strip()
     if begun and (message.strip() or oversized):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest.sources import Failure, Key, display
+from ingest.web.urls import shown
 
 SLOWEST = 10
 """Files whose conversion is told apart."""
@@ -96,7 +97,7 @@ class Report:
         """What the file that ``--report`` names holds: `to_json`, and where time and fields came from."""
         return {
             "began": self.began.isoformat(timespec="seconds"),
-            "paths": [display(path) for path in self.paths[:PATHS]],
+            "paths": [display(shown(path)) for path in self.paths[:PATHS]],
             **self.to_json(),
             "skipped": dict(self.skipped.most_common()),
             "embedded": self.embedded,

@@ -80,7 +80,7 @@ class Walk:
                     self._file(entry.path)
 
     def _link(self, path: str, rules: Rules) -> None:
-        if Path(path).is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder on the way is locked
             self._folder(path, rules)
         else:
             self._file(path, linked=True)

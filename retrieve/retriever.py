@@ -19,7 +19,7 @@ from retrieve.embed import Embedder, load_embedder
 from retrieve.evidence import evidence
 from retrieve.filters import Filter, all_of, keys_of
 from retrieve.highlights import Highlight, closest_sentence, highlights
-from retrieve.schema import FieldType, Passage
+from retrieve.schema import RESERVED, FieldType, Passage
 from retrieve.search import Searcher
 from retrieve.self_query.model_reader import ChatModel
 from retrieve.self_query.parts import parts_of, take_turns
@@ -109,7 +109,10 @@ class Retriever:
         """The passage without the fields that settings call private."""
         if self._private.isdisjoint(passage.payload):
             return passage
-        return replace(passage, payload={k: v for k, v in passage.payload.items() if k not in self._private})
+        payload = {name: value for name, value in passage.payload.items() if name not in self._private}
+        ours = payload[RESERVED]
+        shown = {name: by for name, by in ours.get("origins", {}).items() if name not in self._private}
+        return replace(passage, payload={**payload, RESERVED: {**ours, "origins": shown}})
 
     def _callers(
         self, filter: Filter | None, tenant: str | None, access: Sequence[str] | None

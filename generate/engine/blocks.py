@@ -101,6 +101,11 @@ class BlockPool:
         request.block_table.clear()
         request.computed = 0
 
+    def distrust(self, request: Request) -> None:
+        """Let nobody find a request's content any more."""
+        for block in request.block_table:
+            self._forget(block)
+
     def clear(self) -> None:
         """Forget all cached content; referenced blocks stay with their requests."""
         self._by_hash.clear()

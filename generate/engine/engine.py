@@ -182,6 +182,7 @@ class Engine:
             row = rows.stop
             try:
                 if not all(healthy[rows]):
+                    self.pool.distrust(share.request)  # what made them so may lie in its K/V
                     raise NonFiniteLogitsError(NOT_FINITE)
                 outputs.append(self._verify(share, segment, logits[rows]))
             except (NonFiniteLogitsError, GrammarError) as error:

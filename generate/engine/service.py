@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from collections import deque
@@ -10,14 +11,10 @@ from contextlib import suppress
 
 import torch
 
-from configs.errors import DraftlineError
+from configs.errors import EngineStoppedError
 from generate.engine.engine import Engine
 from generate.engine.request import Request, SamplingParams
 from generate.grammar import Grammar
-
-
-class EngineStoppedError(DraftlineError):
-    """The engine was closed, or failed; the message says which."""
 
 
 class TokenStream:
@@ -60,6 +57,8 @@ class EngineService:
         self._stopped: EngineStoppedError | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
+        # A process that ends while the thread is in the middle of torch's code would be aborted.
+        atexit.register(self.close)
 
     @property
     def capacity(self) -> int:
@@ -93,7 +92,7 @@ class EngineService:
         stream = TokenStream(self, Request(tuple(prompt), params, salt, grammar))
         with self._wake:
             if self._stopped:
-                raise self._stopped
+                raise EngineStoppedError(str(self._stopped))
             self._submitted.append(stream)
             self._wake.notify()
         return stream
@@ -111,6 +110,7 @@ class EngineService:
             self._stopped = self._stopped or EngineStoppedError("the engine was closed")
             self._wake.notify()
         self._thread.join()
+        atexit.unregister(self.close)
 
     def _run(self) -> None:
         with torch.inference_mode():

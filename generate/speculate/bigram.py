@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +28,8 @@ from generate.speculate.recycling import MIN_PROBABILITY, WIDTH, likeliest
 from generate.speculate.tree import MAX_NODES, ROOT, TokenTree
 
 CONTEXTS = 16_384
-"""Tokens after which is asked. Vocabularies are numbered by frequency, so these are the frequent ones:
-more than nine of ten tokens of a text."""
+"""Tokens after which is asked: the first ones, since vocabularies are built from the frequent to the rare.
+With SmolLM2 they are more than nine of ten tokens of a text."""
 SECONDS = 20.0
 """The most time that the table may take; a slow machine keeps a shorter one."""
 PRIOR = 0.5
@@ -114,8 +113,10 @@ def compute(engine: Engine, contexts: int = CONTEXTS, seconds: float = SECONDS) 
     runner, pool = engine.runner, engine.pool
     contexts = min(contexts, runner.vocab_size)
     nodes = min(MAX_NODES, pool.count * pool.block_size, runner.context_length) - 1
-    start = runner.config.bos_token_id
-    request = Request((start if isinstance(start, int) else 0,), SamplingParams())
+    start = getattr(runner.config, "bos_token_id", None)
+    if not isinstance(start, int) or not 0 <= start < runner.vocab_size:
+        start = 0  # any token will do: what matters is the one behind it
+    request = Request((start,), SamplingParams())
     request.block_table = list(range(pool.blocks_for(1 + nodes)))
     tokens = np.zeros((contexts, min(WIDTH, runner.vocab_size)), np.int32)
     shares = np.zeros(tokens.shape, np.float16)
@@ -133,12 +134,12 @@ def compute(engine: Engine, contexts: int = CONTEXTS, seconds: float = SECONDS) 
 
 def _read(file: Path | None, vocabulary: int) -> Bigrams | None:
     """The table in a file; None if there is none, or it is damaged."""
-    if file is None or not file.is_file():
+    if file is None:
         return None
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as content:
             tokens, shares = content["tokens"], content["shares"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # a damaged archive ends in errors of any kind
         return None
     right = tokens.dtype == np.int32 and shares.dtype == np.float16 and tokens.shape == shares.shape
     if not right or tokens.ndim != 2 or not ((tokens >= 0) & (tokens < vocabulary)).all():

@@ -18,7 +18,7 @@ from generate.speculate.drafter import Candidate, Outcome
 
 WIDTH = 8
 MAX_ENTRIES = 200_000
-"""Contexts remembered for one salt; the oldest go first."""
+"""Contexts remembered, of all salts together; the oldest of the salt unused for longest go first."""
 MAX_SALTS = 64
 MIN_PROBABILITY = 0.004
 STRETCH = 128
@@ -81,8 +81,9 @@ class RecycleDrafter:
             for key in {context, context[-1:]}:
                 table[key] = entry
                 table.move_to_end(key)
-        while len(table) > MAX_ENTRIES:
-            table.popitem(last=False)
+        for other in list(self._tables.values()):
+            while other and sum(map(len, self._tables.values())) > MAX_ENTRIES:
+                other.popitem(last=False)
 
     def forget(self, request: Request) -> None:
         """Nothing is kept by request."""

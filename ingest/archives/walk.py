@@ -16,6 +16,7 @@ from ingest.archives.unpack import ArchiveLimits, Budget, Item, LostError, Spent
 from ingest.archives.zips import zip_items
 from ingest.globs import any_glob
 from ingest.members import Member
+from ingest.reading import UnreadableError
 from ingest.sources import display
 
 REST = "(the rest)"
@@ -69,8 +70,10 @@ def members(
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         reason = " ".join(reason.split())
         if not given:
-            raise InputError(reason) from None
-        yield walk.refused(REST, f"{reason}; what follows is left out")
+            raise (UnreadableError if isinstance(error, OSError) and error.errno else InputError)(
+                reason
+            ) from None
+        yield walk.refused(REST, f"{reason}; what follows is left out", cut=True)
 
 
 def wanted(settings: IngestSettings, accepts: Callable[[str], bool], path: str) -> Callable[[str], bool]:
@@ -99,8 +102,8 @@ class _Walk:
         self._budget, self._wants = Budget(limits), wants
         self._names: set[str] = set()
 
-    def refused(self, name: str, error: str) -> Member:
-        return Member(self._unique(name), None, error)
+    def refused(self, name: str, error: str, *, cut: bool = False) -> Member:
+        return Member(self._unique(name), None, error, cut=cut)
 
     def archive(self, stream: IO[bytes], name: str, prefix: str, inside: Sequence[str]) -> Iterator[Member]:
         """The members of one archive; ``inside``: digests of the archives that it lies in."""
@@ -135,7 +138,7 @@ class _Walk:
         try:
             data = item.read()
         except InputError as error:
-            yield self.refused(name, " ".join(str(error).split()))
+            yield self.refused(name, " ".join(str(error).split()), cut=is_archive(name))
             return
         if is_archive(name):
             yield from self._inner(name, data, inside)
@@ -147,7 +150,8 @@ class _Walk:
         if digest in inside:
             yield self.refused(name, "an archive that contains itself")
         elif len(inside) + 1 >= limit:
-            yield self.refused(name, f"archives in archives go deeper than ingest.archive_depth = {limit}")
+            reason = f"archives in archives go deeper than ingest.archive_depth = {limit}"
+            yield self.refused(name, reason, cut=True)
         else:
             given = False
             try:
@@ -156,7 +160,7 @@ class _Walk:
                     given = True
             except LostError as error:
                 where = f"{name}/{REST}" if given else name
-                yield self.refused(where, " ".join(str(error).split()))
+                yield self.refused(where, " ".join(str(error).split()), cut=True)
 
     def _unique(self, name: str) -> str:
         free, number = name, 1

@@ -56,6 +56,11 @@ class _TransientError(Exception):
         self.wait_s, self.unreachable = wait_s, unreachable
 
 
+def _sendable(value: str) -> bool:
+    """Whether a header of a server's can be sent back; one that it should not have sent is dropped."""
+    return value.isascii() and value.isprintable()
+
+
 class Fetcher:
     """Requests to one site, never two at a time.
 
@@ -102,8 +107,8 @@ class Fetcher:
             "Accept": _ACCEPT,
             "Accept-Encoding": "gzip",
         }
-        headers |= {"If-None-Match": etag} if etag else {}
-        headers |= {"If-Modified-Since": modified} if modified else {}
+        headers |= {"If-None-Match": etag} if etag and _sendable(etag) else {}
+        headers |= {"If-Modified-Since": modified} if modified and _sendable(modified) else {}
         for attempt in range(1, ATTEMPTS + 1):
             self._wait()
             try:

@@ -65,12 +65,14 @@ def sitemap_pages(
         holds: whether an address is looked at.
         fetch: gives the sitemap at an address.
     """
-    pending, read = deque([data]), 0
-    while pending and read < _SITEMAPS:
-        data = pending.popleft()
+    pending, read = deque[str](), 0
+    while True:
         read += 1
         listed = [found for found in sitemap_urls(data) if holds(found)]
         if sitemap_kind(data) == "urlset":
             yield listed
         else:
-            pending.extend(map(fetch, listed[: _SITEMAPS - read]))
+            pending.extend(listed[: _SITEMAPS - read])
+        if not pending or read == _SITEMAPS:
+            return
+        data = fetch(pending.popleft())  # one at a time: each may be large

@@ -13,7 +13,7 @@ from ingest.convert.kinds import kind_of
 from ingest.progress import Stages
 from ingest.sources import Failure, Listing, Scope, Source, Stamp
 from ingest.web.mirror import Visit, mirror_of
-from ingest.web.urls import WEB, area_of, document_path, given_url, is_url, origin_of
+from ingest.web.urls import WEB, area_of, document_path, given_url, is_url, origin_of, shown
 
 OTHER_PAGES = "(web)"
 """What pages of a content type that is not followed are counted under."""
@@ -37,7 +37,7 @@ def visit_sites(
             stages.show(url)
             stages.advance()
 
-        stages.stage(f"fetching {path}: at most", settings.ingest.crawl_pages, "pages")
+        stages.stage(f"fetching {shown(path)}: at most", settings.ingest.crawl_pages, "pages")
         with contextlib.suppress(InputError):  # listing the site says it again
             crawl(
                 path,

@@ -43,6 +43,11 @@ def area_of(url: str) -> Area:
     return Area(origin, path, url)
 
 
+def shown(text: str) -> str:
+    """A path or address for people, without the user name and password that it may hold."""
+    return re.sub(r"^(https?://)[^/]*@", r"\1***@", text, flags=re.IGNORECASE)
+
+
 def given_url(text: str) -> str:
     """The address that a person gave, normalised.
 
@@ -52,7 +57,7 @@ def given_url(text: str) -> str:
     url = normalise(text)
     if url is None:
         hint = " without a user name and password" if "@" in text.partition("//")[2].partition("/")[0] else ""
-        raise InputError(f"{text}: not an address that can be fetched; write https://host/path{hint}")
+        raise InputError(f"{shown(text)}: not an address that can be fetched; write https://host/path{hint}")
     return url
 
 

@@ -152,7 +152,11 @@ def read_catalog(
     store: Store, visible: Filter | None, hints: Mapping[str, FieldHint], units: Mapping[str, str] = _NO_UNITS
 ) -> Catalog:
     """The catalog of what a caller may see in a store; ``units`` are those that are declared, by field."""
-    types = {name: kind for name, kind in store.info().fields.items() if name not in RESERVED_FIELDS}
+    types = {
+        name: kind
+        for name, kind in store.info().fields.items()
+        if name not in RESERVED_FIELDS and _is_visible(store, name, kind, visible)
+    }
     sample = list(islice(store.scroll(visible), SAMPLE))
     counted = {
         name: store.facet(name, visible, MAX_VALUES)
@@ -161,6 +165,13 @@ def read_catalog(
     }
     spans = {name: store.extent(name, visible) for name, kind in types.items() if kind == "datetime"}
     return _catalog(types, counted, sample, hints, units, spans)
+
+
+def _is_visible(store: Store, name: str, kind: FieldType, visible: Filter | None) -> bool:
+    """Whether anything that the caller may see has the field: its name tells something, too."""
+    if kind in ("keyword", "bool"):
+        return bool(store.facet(name, visible, 1))
+    return store.extent(name, visible) is not None
 
 
 def catalog_of(

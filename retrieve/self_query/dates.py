@@ -18,7 +18,7 @@ from retrieve.self_query.question import ending_at
 
 _ARTICLE = (
     r"(?:(?:the|der|dem|den|die|das|le|la|les|el|los|las|end of|beginning of|start of"
-    r"|fin(?: de)?|finales de|ende|am|im|in|on|en|the year|year)\s+|l')*"
+    r"|fin(?: de)?|finales de|ende|am|im|in|on|en|year)\s+|l')*"
 )
 _SIGNS = {"from": ">=|≥", "to": "<=|≤", "after": ">", "before": "<"}
 _AFTER = (

@@ -29,7 +29,7 @@ from retrieve.self_query.vocabulary import word_ranks
 from retrieve.store.base import Store
 
 KEPT = 64
-"""Linkers in memory: one for each state of the store and each set of labels that callers came with."""
+"""Linkers in memory: one for each set of labels that callers came with, of the store as it is now."""
 
 
 class QuestionReader:
@@ -83,6 +83,8 @@ class QuestionReader:
         catalog = read_catalog(self._store, visible, self._settings.fields, units)
         linker = Linker(catalog, self._ranks)
         with self._lock:
+            for stale in [other for other in self._linkers if other[0] != key[0]]:
+                del self._linkers[stale]
             self._linkers[key] = (catalog, linker)
             if len(self._linkers) > KEPT:
                 self._linkers.popitem(last=False)

@@ -106,7 +106,7 @@ class EdgeStore:
             try:
                 check_files(self._folder, read_manifest(self._folder))
                 return
-            except StoreError:
+            except (StoreError, FileNotFoundError):
                 if stamp == self._stamp():  # else a commit has just replaced what we looked at
                     raise
         raise self._too_fast()
@@ -195,7 +195,7 @@ class EdgeStore:
                 return Snapshot(stamp, manifest, before.shard)
             try:
                 shard = self._load(manifest)
-            except StoreError:
+            except (StoreError, FileNotFoundError):
                 if stamp == self._stamp():
                     raise
                 continue

@@ -72,6 +72,7 @@ class ServerWriter:
         """Documents whose chunks go, but for those held back here."""
         self._chunks: set[str] = set()
         """Chunks that go."""
+        self._sweep(side)  # what a writer left that died before it could publish
         self._side = WorkingSide(folder, side)
         self._owner = owner(folder)
 
@@ -136,6 +137,9 @@ class ServerWriter:
             return
         self._publish(after.model_copy(update={"generation": generation, "side": side}), changed)
         write_manifest(self._folder, Manifest(generation=generation, side=side))
+        self._sweep(side)
+
+    def _sweep(self, side: str | None) -> None:
         for path in self._folder.glob("side-*"):
             if path.name != side:
                 remove(path)

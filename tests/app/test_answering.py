@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from app.answering import Job, Service, Streams
 from app.history import Chats, Turn, new_chat
-from configs.errors import InputError, ModelError
+from configs.errors import EngineStoppedError, InputError, ModelError
+from generate.answer import Event
 from tests.app.scripted import GOOD, Reply, ScriptedAnswerer
 
 
@@ -82,6 +84,26 @@ def test_a_model_that_cannot_load_fails_the_turn_and_is_tried_again(chats: Chats
     assert not service.ready
     assert finish(service.ask(chats, chats.load(chat.id), "Two?")).state == "done"
     assert service.ready
+
+
+def test_an_engine_that_has_ended_is_replaced(chats: Chats) -> None:
+    class Ended(ScriptedAnswerer):
+        closed = False
+
+        def stream(self, question: str, **_: object) -> Iterator[Event]:
+            raise EngineStoppedError("the engine failed: out of memory; start again")
+
+        def close(self) -> None:
+            self.closed = True
+
+    ended = Ended(lambda question: GOOD)
+    answerers = [ended, ScriptedAnswerer(lambda question: GOOD)]
+    service, chat = Service(lambda: answerers.pop(0)), new_chat()
+    turn = finish(service.ask(chats, chat, "One?"))
+    assert turn.state == "failed"
+    assert "out of memory" in (turn.error or "")
+    assert ended.closed
+    assert finish(service.ask(chats, chats.load(chat.id), "Two?")).state == "done"
 
 
 def test_the_model_is_loaded_once(chats: Chats) -> None:

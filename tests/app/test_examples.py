@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from app.examples import suggest
+from pathlib import Path
+
+from app.examples import look_at, suggest
+from configs.settings import load_settings
+from retrieve.store import open_store
+from tests.retrieve.samples import fill, make_document
+
+
+def test_only_what_the_chat_may_answer_from_is_suggested(tmp_path: Path) -> None:
+    settings = load_settings(env={"DRAFTLINE_HOME": str(tmp_path)})
+    documents = [make_document(0), make_document(1, tenant="acme"), make_document(2, access=["board"])]
+    fill(open_store(settings), documents)
+    assert look_at(settings).examples == ("What does page-0.md say about “Pages”?",)
+    opened = load_settings(overrides=["retrieve.all_tenants=true"], env={"DRAFTLINE_HOME": str(tmp_path)})
+    assert len(look_at(opened).examples) == 2
 
 
 def test_each_question_is_about_another_document() -> None:

@@ -244,7 +244,7 @@ def test_with_json_there_is_nothing_else(run: Callable[..., tuple[int, str, str]
 BADGE = '{"must": [{"key": "badge", "match": {"value": "blue"}}]}'
 
 
-def test_a_filter_holds(run: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_command_s_filter_holds(run: Callable[..., tuple[int, str, str]]) -> None:
     code, out, _ = run("ask", "--json", "What does a red lamp on the pump mean?", "--filter", BADGE)
     assert code == 0
     assert json.loads(out)["passages"] == []

@@ -1,4 +1,4 @@
-"""The compiled kernels at the edges of their contract: parts of a context, bad numbers, the end of a process."""
+"""The compiled kernels at the edges of what they promise: parts of a context, the end of a process."""
 
 from __future__ import annotations
 
@@ -77,33 +77,28 @@ def test_what_the_tables_do_not_have_is_refused(tokens: tuple[int, ...], compute
 
 
 LEAVING = """
-import threading, time
-from generate.engine.batch import pack
+from generate.engine.engine import Engine
 from generate.engine.native.runner import NativeRunner
-from generate.engine.request import Request, SamplingParams
-from generate.engine.scheduler import Scheduled
+from generate.engine.request import SamplingParams
+from generate.engine.service import EngineService
+from tests.generate.conftest import generate_settings
 from tests.generate.test_lean import random_model
 from tests.generate.test_native_limits import MODELS
-import torch
-torch.set_num_threads(2)
-runner = NativeRunner(random_model(MODELS["all"]))
-request = Request((5,) * 500, SamplingParams())
-request.block_table = list(range(32))
-batch = pack([Scheduled(request, 500)], runner.new_cache(512), 16, runner.device)
-began = threading.Event()
-def steps():
-    while True:
-        runner.forward(batch)
-        began.set()
-threading.Thread(target=steps, daemon=True).start()
-began.wait()
+service = EngineService(Engine(NativeRunner(random_model(MODELS["all"])), generate_settings()))
+streams = [service.submit([5] * 100, SamplingParams(max_tokens=400)) for _ in range(8)]
+next(iter(streams[0]))
 print("leaving")
 """
 
 
-def test_a_process_may_end_while_a_thread_is_in_a_step() -> None:
+def test_a_process_may_end_while_its_engine_is_in_a_step() -> None:
     for _ in range(3):
         done = subprocess.run(
-            [sys.executable, "-c", LEAVING], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-c", LEAVING],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "leaving\n", "")

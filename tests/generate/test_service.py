@@ -11,10 +11,10 @@ from itertools import islice
 
 import pytest
 
-from configs.errors import InputError
+from configs.errors import EngineStoppedError, InputError
 from generate.engine.engine import Engine, StepOutput
 from generate.engine.request import FinishReason, SamplingParams
-from generate.engine.service import EngineService, EngineStoppedError
+from generate.engine.service import EngineService
 
 PATIENCE_S = 60
 LONG = SamplingParams(max_tokens=100)

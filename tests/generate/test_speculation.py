@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from generate.engine.engine import NonFiniteLogitsError
-from generate.engine.request import FinishReason, SamplingParams
+from generate.engine.request import FinishReason, Request, SamplingParams
 from generate.speculate.factory import CHEAP, open_drafters
 from generate.speculate.speculator import Speculator
 from tests.generate.conftest import generate_settings
@@ -231,6 +231,9 @@ def test_logits_that_are_no_numbers_fail_their_request_alone(
     assert poisoned.finished is FinishReason.FAILED
     assert isinstance(poisoned.error, NonFiniteLogitsError)
     assert engine.pool.free == engine.pool.count
+    again = Request(tuple(models.prompts[3]), SamplingParams())
+    engine.pool.attach_prefix(again)
+    assert again.computed == 0, "what it had computed is not believed"
 
 
 @pytest.mark.deep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import zipfile
@@ -107,6 +108,52 @@ def test_a_json_file_may_become_a_list_of_records_and_back(sync: Sync, folder: P
     file.write_text(json.dumps({"text": "A single value again."}))
     assert sync(folder).counts() == (1, 0, 0, 2)
     assert set(stored()) == {"data.json"}
+
+
+@pytest.mark.parametrize("broken", ["", " ", "[", '[{"text": "First of three."}, {"te', "\n[ {"])
+def test_records_that_cannot_be_met_stay(sync: Sync, folder: Path, broken: str) -> None:
+    file = folder / "data.json"
+    records = [{"text": f"{word} of three."} for word in ("First", "Second", "Third")]
+    file.write_text(json.dumps(records))
+    assert sync(folder).counts() == (3, 0, 0, 0)
+    file.write_text(broken)
+    ran = sync(folder)
+    assert (ran.code, ran.counts()[3], len(ran.failed())) == (1, 0, 1)
+    assert len(stored()) == 3
+    file.write_text(json.dumps(records[:2]))
+    assert sync(folder).counts() == (0, 0, 2, 1)
+    file.write_text("[]")
+    assert sync(folder).counts() == (0, 0, 0, 2)
+
+
+def test_what_lies_in_a_damaged_inner_archive_stays(sync: Sync, folder: Path) -> None:
+    inner = folder / "inner.zip"
+    pack(inner, {"a.md": "# A\n\nFirst.\n"})
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.write(inner, "inner.zip")
+    inner.unlink()
+    assert sync(folder).counts() == (1, 0, 0, 0)
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.writestr("inner.zip", b"PK\x03\x04 and nothing more")
+    ran = sync(folder)
+    assert (ran.code, ran.failed().keys()) == (1, {"all.zip/inner.zip"})
+    assert set(stored()) == {"all.zip/inner.zip/a.md"}
+
+
+def test_a_file_of_records_that_cannot_be_read_is_tried_again(
+    sync: Sync, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "rows.jsonl").write_text('{"text": "One record."}')
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setenv("DRAFTLINE__INGEST__WORKERS", "0")
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.containers.records.records", broken)
+        ran = sync(folder)
+    assert (ran.code, ran.failed()) == (1, {"rows.jsonl": "cannot be read: Input/output error"})
+    assert sync(folder).counts() == (1, 0, 0, 0)
 
 
 @pytest.mark.deep

@@ -120,6 +120,13 @@ def test_last_modified_is_asked_with_and_kept(site: Site, visit: Visitor) -> Non
     assert site.seen[-1][1]["if-modified-since"] == when
 
 
+def test_headers_that_no_server_should_send_are_not_sent_back(site: Site, visit: Visitor) -> None:
+    site.pages = {"/a": Reply(page("A").encode(), headers={"ETag": '"caf\xe9"', "Last-Modified": "\xfc"})}
+    for _ in range(2):
+        visit.visit(f"{site.origin}/a")
+    assert not {"if-none-match", "if-modified-since"} & site.seen[-1][1].keys()
+
+
 def test_bytes_that_are_the_same_without_an_etag_are_not_written_again(site: Site, visit: Visitor) -> None:
     site.pages = {"/a": Reply(page("A").encode(), headers={"ETag": ""})}
     url = f"{site.origin}/a"

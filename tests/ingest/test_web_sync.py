@@ -118,6 +118,30 @@ def test_a_sitemap_stands_for_what_it_lists(
     assert len(stored()) == 3
 
 
+def test_pages_may_be_records_and_are_exported_by_safe_names(
+    site: Site, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    items = Reply(b'[{"text": "One of two."}, {"text": "Two of two."}]', type="application/json")
+    links = ("/api/items", "/list.json?v=2", "/a/", "/a/index.html", "/q?x=/../../up")
+    site.pages |= {"/": page("Start", *links), "/api/items": items, "/list.json?v=2": items}
+    site.pages |= {link: page(f"Page {link}") for link in links[2:]}
+    ran = run(*OPEN, f"{site.origin}/")
+    assert ran.code == 0, ran.err
+    assert len(stored()) == 8
+    ran = run("export", "--out", tmp_path / "copy")
+    assert ran.code == 0, ran.err
+    files = {file.relative_to(tmp_path / "copy").as_posix() for file in tmp_path.rglob("*.md")}
+    assert len(files) == 8
+    assert {"index.md", "a/index.md", "a/index-2.md", "q@x=_.._.._up.md"} < files
+
+
+def test_a_password_is_shown_nowhere(run: Callable[..., Ran], docs: Path, tmp_path: Path) -> None:
+    ran = run("https://ada:secret@example.org/", docs, "--report", tmp_path / "report.json")
+    assert ran.code == 1
+    assert "ada" not in ran.out + ran.err + (tmp_path / "report.json").read_text()
+    assert "***@example.org" in ran.err
+
+
 def test_pages_are_converted_into_files(site: Site, run: Callable[..., Ran], tmp_path: Path) -> None:
     site.pages |= {"/docs/": page("Pumps", "valve", "motor.md", "q?a=1/2"), "/docs/q?a=1/2": page("Question")}
     out = tmp_path / "out"

@@ -14,12 +14,14 @@ from retrieve.embed import Embedder
 from retrieve.filters import Filter, HasId, MatchAny, MatchValue, Range, to_json
 from retrieve.retriever import Retriever
 from retrieve.schema import Document, Metadata
+from retrieve.self_query.catalog import read_catalog
 from retrieve.self_query.parts import parts_of, take_turns
 from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.relax import relaxations, widened, without_topics
 from retrieve.store import open_store
 from retrieve.store.base import Store
 from retrieve.trace import Trace
+from retrieve.visibility import visible_to
 from tests.retrieve.samples import make_chunk, make_document
 
 
@@ -158,10 +160,11 @@ def test_private_fields_are_neither_read_nor_shown(home: Path, embedder: Embedde
     assert found.plan.filter is None
     assert found.passages
     assert all("author" not in passage.metadata() for passage in found.passages)
+    assert all("author" not in passage.payload["_dl"]["origins"] for passage in found.passages)
     assert "author" not in retriever.fields()
     nested = Filter(must_not=(Filter(should=(HasId(("x",)), MatchValue("author", "Maria Chen"))),))
     for where in (Filter(must=(MatchValue("author", "Maria Chen"),)), nested):
-        with pytest.raises(InputError, match="names author, which retrieve.fields calls private"):
+        with pytest.raises(InputError, match="names author, which"):
             retriever.retrieve("the feed pump of boiler two", filter=where)
     retriever.close()
 
@@ -191,6 +194,20 @@ def test_new_values_are_known_at_once(tmp_path: Path, embedder: Embedder) -> Non
     retriever.close()
 
 
+def test_fields_that_only_others_have_are_not_known(tmp_path: Path, embedder: Embedder) -> None:
+    settings = settings_for(tmp_path)
+    store = open_store(settings)
+    day = datetime(2024, 3, 1, tzinfo=UTC)
+    others: Metadata = {"layoffs": day, "deals": 3, "margin": 0.5, "sold": True, "buyer": "Initech"}
+    write(store, embedder, [note(0, LEAK, {"team": "red"}, None), note(1, HUM, others, "north")])
+    assert {field.name for field in read_catalog(store, visible_to(None, None), {}).fields} == {"team"}
+    everything = read_catalog(store, visible_to("north", None), {}).fields
+    assert {field.name for field in everything} == set(others)
+    retriever = Retriever(store, embedder, settings)
+    assert retriever.retrieve("the latest leak of the feed pump since January 2024").plan.filter is None
+    retriever.close()
+
+
 def test_the_stages_can_be_watched(retriever: Retriever) -> None:
     trace = Trace()
     retriever.retrieve("notes by Maria Chen about the feed pump of boiler two", trace=trace)
@@ -211,6 +228,14 @@ def test_the_least_certain_is_widened_then_dropped_then_the_next() -> None:
     assert [item.action for item in steps[0].relaxed] == ["widened"]
     assert steps[1].findings == (SURE,)
     assert [item.finding for item in steps[2].relaxed] == [UNSURE, SURE]
+
+
+def test_many_conditions_cost_few_searches() -> None:
+    many = [Finding(MatchValue("tags", str(i)), ((i, i + 1),), i / 1000, "a tag") for i in range(500)]
+    steps = list(relaxations(QueryPlan("q", "q", tuple(many))))
+    assert len(steps) < 20
+    assert steps[-1].findings == ()
+    assert [item.finding for item in steps[-1].relaxed] == many
 
 
 def test_only_closed_ranges_of_dates_are_widened() -> None:

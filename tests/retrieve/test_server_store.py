@@ -68,8 +68,12 @@ def test_a_ledger_of_another_collection_is_not_believed(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("call", "left"),
+    [("delete", ["page-1.md", "page-2.md", "page-3.md"]), ("update_collection", ["page-1.md", "page-3.md"])],
+)
 def test_a_commit_that_dies_half_way_is_mended_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, left: list[str]
 ) -> None:
     client = QdrantClient(":memory:")
     store = ServerStore(client, "docs", tmp_path)
@@ -88,11 +92,11 @@ def test_a_commit_that_dies_half_way_is_mended_by_the_next(
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(client, "delete", fail)
+        patch.setattr(client, call, fail)
         with pytest.raises(RuntimeError):
             replace()
     assert store.side("ledger") is None
-    assert pages(store) == ["page-1.md", "page-2.md", "page-3.md"]
+    assert pages(store) == left
     replace()
     assert pages(store) == ["page-1.md", "page-3.md"]
     assert store.side("ledger") is not None
