@@ -27,7 +27,7 @@ TAUGHT = 1 / 32
 HOPELESS = 0.25
 """A share of them below which new requests begin with a rest, and all rest longer: the first proposal
 indexes a request's whole text, which is some percent of what a short answer takes."""
-LONGEST = 64
+LONGEST = 128
 """Steps between two proposals of a request then."""
 
 
