@@ -143,6 +143,8 @@ class PromptBuilder:
         try:
             return self._pieces(messages, marks)
         except TemplateError:  # some templates know no system role: its text goes to the first question
+            if len(messages) < 2:
+                raise
             first, second, *rest = messages
             merged = {"role": "user", "content": f"{first['content']}\n\n{second['content']}"}
             return self._pieces([merged, *rest], marks)

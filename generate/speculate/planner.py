@@ -33,10 +33,9 @@ class Planner:
 
         A row that takes s seconds must bring at least s * (tokens a second without drafts).
         """
-        batch = len(contexts)
         plain = self.costs.predict([Share(1, context) for context in contexts])
         drafted = self.costs.predict([Share(9, context) for context in contexts])
-        return max(LOWEST, (drafted - plain) / (8 * batch) * batch / plain)
+        return max(LOWEST, (drafted - plain) / (8 * plain))
 
     def choose(
         self, proposals: Sequence[Proposal], contexts: Sequence[int], room: int, overhead: float = 0.0

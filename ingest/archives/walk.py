@@ -70,9 +70,8 @@ def members(
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         reason = " ".join(reason.split())
         if not given:
-            raise (UnreadableError if isinstance(error, OSError) and error.errno else InputError)(
-                reason
-            ) from None
+            passing = isinstance(error, OSError) and error.errno is not None  # not the archive's own damage
+            raise (UnreadableError if passing else InputError)(reason) from None
         yield walk.refused(REST, f"{reason}; what follows is left out", cut=True)
 
 
