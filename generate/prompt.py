@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
-from configs.errors import InputError
+from configs.errors import InputError, ModelError
 from retrieve.schema import Passage
 
 INSTRUCTIONS = (
@@ -76,6 +76,7 @@ class PromptBuilder:
 
         Raises:
             InputError: the question does not fit beside its best passage; says by how many tokens.
+            ModelError: the chat template fails, or does not give each message once.
         """
         tokenized = [self._passage(passage) for passage in passages]
         turns = list(history)
@@ -96,7 +97,11 @@ class PromptBuilder:
                 )
 
     def chat(self, messages: Sequence[tuple[str, str]]) -> list[int]:
-        """Token ids of (role, text) messages in the chat template, up to where the model's turn begins."""
+        """Token ids of (role, text) messages in the chat template, up to where the model's turn begins.
+
+        Raises:
+            ModelError: the chat template fails, or does not give each message once.
+        """
         return self._chat([(role, self._plain(text)) for role, text in messages])
 
     def _passage(self, passage: Passage) -> PassageTokens:
@@ -142,12 +147,15 @@ class PromptBuilder:
         messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
         try:
             return self._pieces(messages, marks)
-        except TemplateError:  # some templates know no system role: its text goes to the first question
+        except TemplateError as error:
             if len(messages) < 2:
-                raise
-            first, second, *rest = messages
-            merged = {"role": "user", "content": f"{first['content']}\n\n{second['content']}"}
+                raise _unusable(error) from error
+        first, second, *rest = messages  # some templates know no system role: it goes to the first question
+        merged = {"role": "user", "content": f"{first['content']}\n\n{second['content']}"}
+        try:
             return self._pieces([merged, *rest], marks)
+        except TemplateError as error:
+            raise _unusable(error) from error
 
     def _pieces(self, messages: Sequence[dict[str, str]], marks: Sequence[str]) -> list[str]:
         pieces = re.split(f"({'|'.join(marks)})", self._apply(messages))
@@ -161,6 +169,10 @@ class PromptBuilder:
 
     def _template_text(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+
+
+def _unusable(error: TemplateError) -> ModelError:
+    return ModelError(f"the model's chat template cannot be used ({error}); choose another model.name")
 
 
 def _untrusting(tokenizer: Any) -> Any:

@@ -14,7 +14,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from tokenizers import AddedToken
 
-from configs.errors import InputError
+from configs.errors import InputError, ModelError
 from generate.prompt import INSTRUCTIONS, PromptBuilder
 from retrieve.schema import Passage
 
@@ -197,6 +197,22 @@ def test_a_template_that_leaves_out_the_instructions_gets_them_with_the_question
     text = tokenizer.decode(PromptBuilder(tokenizer).build("When?", PASSAGES, budget=ROOM).ids)
     assert text.startswith(f"user: {INSTRUCTIONS}\n\nPassages:")
     assert text.endswith("Question: When?\n")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages %}{{ m.content }}{{ m.content }}{% endfor %}",
+        "{{ messages[0].content | nothing }}",
+    ],
+)
+def test_a_template_that_cannot_be_used_is_named(tokenizer, monkeypatch, template):
+    monkeypatch.setattr(tokenizer, "chat_template", template)
+    builder = PromptBuilder(tokenizer)
+    with pytest.raises(ModelError, match=r"chat template .* choose another model\.name"):
+        builder.build("When?", PASSAGES, [("Who?", "Ada.")], budget=ROOM)
+    with pytest.raises(ModelError, match=r"chat template .* choose another model\.name"):
+        builder.chat([("user", "When?")])
 
 
 def test_control_tokens_that_are_not_called_special_are_text_in_documents(tokenizer):
