@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 from configs.errors import InputError
+
+
+def expanded(path: str | Path) -> Path:
+    """``~`` and ``~/...`` mean the home folder; ``~name`` is a name like others, as of Word's lock files."""
+    text = os.fspath(path)
+    return Path(text).expanduser() if text == "~" or text.startswith("~/") else Path(text)
 
 
 def make_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ import yaml
 from pydantic import Field, TypeAdapter
 
 from configs.errors import ModelError
+from configs.folders import expanded
 from configs.nearest import nearest
 from configs.sections import Section
 from configs.settings import PROFILES_DIR, Settings
@@ -92,7 +93,7 @@ def is_folder_name(name: str) -> bool:
 
 def identity(name: str) -> str:
     """A model's name as it is remembered: of a folder the whole path, however it was spelled."""
-    return str(Path(name).expanduser().resolve()) if is_folder_name(name) else name
+    return str(expanded(name).resolve()) if is_folder_name(name) else name
 
 
 def model_path(name_or_folder: str, settings: Settings, *, role: Role) -> Path:
@@ -169,7 +170,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _own_folder(name: str, role: Role) -> Path:
-    folder = Path(name).expanduser().absolute()
+    folder = expanded(name).absolute()
     problem = find_problem(folder)
     if problem:
         setting = "reader" if role == "convert" else role

@@ -20,6 +20,7 @@ from pydantic import PrivateAttr, ValidationError
 
 from configs.errors import SettingsError
 from configs.explain import annotation_at, explain, parts_of
+from configs.folders import expanded
 from configs.nearest import nearest
 from configs.plain_yaml import load_plain
 from configs.sections import (
@@ -103,7 +104,7 @@ def load_settings(
     chosen_by = "--profile" if profile else "DRAFTLINE_PROFILE" if env.get("DRAFTLINE_PROFILE") else "default"
     profile = profile or env.get("DRAFTLINE_PROFILE") or "default"
     leaves: dict[str, Leaf] = {}
-    home = Path(env.get("DRAFTLINE_HOME") or ".draftline").expanduser().absolute()
+    home = expanded(env.get("DRAFTLINE_HOME") or ".draftline").absolute()
     for name in dict.fromkeys(("default", profile)):
         leaves.update(_from_profile(name, chosen_by))
     leaves.update(_from_home(home / HOME_FILE))
@@ -112,7 +113,7 @@ def load_settings(
     tree: dict[str, Any] = {
         "profile": profile,
         "home": home,
-        "models_dir": Path(env.get("DRAFTLINE_MODELS") or default_models_dir(env)).expanduser().absolute(),
+        "models_dir": expanded(env.get("DRAFTLINE_MODELS") or default_models_dir(env)).absolute(),
     }
     for key, (value, _) in leaves.items():
         section, _, name = key.partition(".")

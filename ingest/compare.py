@@ -127,14 +127,18 @@ class _Comparison:
 
     def find_gone(self, *, prune: bool) -> None:
         plan = self.plan
+        moved = {place(*key) for key in self.found}  # files that are below another root now
         for entry in self.ledger.documents.values():
             file = (entry.key[0], entry.container or entry.key[1])
             if file in self.found or not plan.listing.covers(entry.file):
                 continue
-            (plan.gone if prune and not plan.listing.is_unread(entry.file) else plan.kept).append(entry)
+            unread = plan.listing.is_unread(entry.file)
+            (plan.gone if entry.file in moved or (prune and not unread) else plan.kept).append(entry)
         for container in self.ledger.containers.values():
-            gone = container.key not in self.found and plan.listing.covers(container.file)
-            if gone and prune and not plan.listing.is_unread(container.file):
+            if container.key in self.found or not plan.listing.covers(container.file):
+                continue
+            unread = plan.listing.is_unread(container.file)
+            if container.file in moved or (prune and not unread):
                 plan.drop_containers.append(container.key)
         for failure in self.ledger.failures.values():
             key = self._container(failure.key) or failure.key

@@ -15,7 +15,7 @@ from ingest.front_matter import dump_front_matter
 from ingest.ledger import Ledger
 from ingest.sources import is_within
 from ingest.web.urls import is_url, page_file
-from ingest.writing import replacing, target_names, write_below
+from ingest.writing import free_name, replacing, target_names, write_below
 from retrieve.filters import Filter, MatchAny
 from retrieve.schema import RESERVED, Metadata
 from retrieve.store.base import Store
@@ -135,13 +135,8 @@ def _names(keys: Sequence[tuple[str, str]], folders: Mapping[str, str]) -> dict[
     names: dict[tuple[str, str], str] = {}
     used = set[str]()
     for root, path in keys:
-        whole = PurePosixPath(folders[root], page_file(path, ".html") if is_url(root) else path)
-        name, number = whole, 1
-        while str(name) in used:
-            number += 1
-            name = whole.with_stem(f"{whole.stem}-{number}")
-        used.add(str(name))
-        names[root, path] = str(name)
+        inside = page_file(path, ".html") if is_url(root) else path
+        names[root, path] = free_name(str(PurePosixPath(folders[root], inside)), used)
     return names
 
 

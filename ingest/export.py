@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ingest.report import Report
 from ingest.sources import Failure, Source, absolute, is_within
 from ingest.spool import Spool
 from ingest.web.urls import is_url
-from ingest.writing import target_names, write_below
+from ingest.writing import free_name, target_names, write_below
 from retrieve.store.base import StoreInfo
 
 EMPTY = StoreInfo(0, 0, None, None, {}, "")
@@ -37,7 +38,8 @@ def export(paths: Sequence[str], out: str, settings: Settings, stages: Stages) -
     with Spool() as spool:
         Conversion(plan, settings, spool, stages, report, prune=True, chunked=False).run()
         stages.stage("writing", spool.documents, "documents")
-        names = [prepared.file_name for prepared in spool]
+        used: dict[str, set[str]] = defaultdict(set)  # pages of a site may have one file name
+        names = [free_name(one.file_name, used[one.document.root]) for one in spool]
         targets = target_names(names)
         taken: dict[str, str] = {}
         for name, prepared in zip(names, spool, strict=True):

@@ -56,6 +56,8 @@ def reembed(settings: Settings, store: Store, stages: Stages) -> Reembedded:
         wait_s=settings.ingest.lock_wait_s,
         rebuild=f"vectors of {embedder.name} for generation {info.generation}",
     ) as writer:
+        if store.info().generation != info.generation:
+            raise InputError("the store has changed meanwhile; run it again")
         for batch in batches(store.records()):
             missing = writer.lacking(batch)
             missing.sort(key=lambda record: len(record.embedding_text()), reverse=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from configs.folders import expanded
 from ingest.globs import compile_glob
 from ingest.web.urls import page_file
 
@@ -136,7 +137,7 @@ def relative(path: str, folder: str) -> str:
 
 def absolute(path: str | Path) -> Path:
     """Absolute and without ``..``, symbolic links kept: a link that moves to a new release stays one root."""
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - Path.resolve follows links
+    return Path(os.path.abspath(expanded(path)))  # noqa: PTH100 - Path.resolve follows links
 
 
 def display(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -80,7 +81,18 @@ class Walk:
                     self._file(entry.path)
 
     def _link(self, path: str, rules: Rules) -> None:
-        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder on the way is locked
+        try:
+            status = os.stat(path)  # noqa: PTH116 - strings in a hot loop
+        except OSError as error:  # such as a disk that is not mounted now: what it holds stays
+            if self.scope.covers(path):
+                nowhere = error.errno == errno.ENOENT
+                self._fail(
+                    path, "a link that leads nowhere" if nowhere else f"cannot be read: {error.strerror}"
+                )
+            else:
+                self.listing.unread.append(path)
+            return
+        if stat.S_ISDIR(status.st_mode):
             self._folder(path, rules)
         else:
             self._file(path, linked=True)

@@ -23,6 +23,16 @@ def target_names(paths: Iterable[str]) -> dict[str, str]:
         targets.update((path, f"{path}.md") for path in clashing)
 
 
+def free_name(name: str, used: set[str]) -> str:
+    """``name``, or ``<stem>-2`` and so on where it is used; used from now on."""
+    whole, number = PurePosixPath(name), 1
+    while name in used:
+        number += 1
+        name = str(whole.with_stem(f"{whole.stem}-{number}"))
+    used.add(name)
+    return name
+
+
 def write_below(folder: Path, target: str, text: str) -> None:
     """Write a file below a folder.
 

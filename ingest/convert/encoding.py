@@ -12,6 +12,9 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+NO_TEXTS = ("punycode", "idna", "unicode_escape", "raw_unicode_escape")
+"""Codecs that no document is written in; the first takes a time that grows with the square of a text."""
+
 _WESTERN = frozenset("äöüßÄÖÜéèêëàâçñáíóúôîïûùòœæøåãõÉÈÀÂÇÑÁÍÓÚÔÎÆØÅÃÕ¿¡–—‘’‚“”„«»•…€£§©®°½·\xa0")
 """What is beyond ASCII in most texts of Western Europe; in most other code pages, some of a text's bytes
 are characters that this set does not have."""
@@ -56,6 +59,8 @@ def _known(charset: str | None) -> str | None:
         return None
     try:
         name = codecs.lookup(charset).name
+        if name in NO_TEXTS:
+            return None
         # What pages call latin-1 is Windows-1252, and browsers read it so.
         return (
             {"iso8859-1": "cp1252", "ascii": "cp1252"}.get(name, name) if b"a".decode(name) == "a" else None

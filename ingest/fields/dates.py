@@ -46,6 +46,7 @@ _COARSE = tuple(
     re.compile(form)
     for form in (rf"{_MONTH},?{_OF}[\s-]*{_YEAR}", rf"{_YEAR}[-/](?P<month>\d\d)", r"(?P<year>1\d{3}|2\d{3})")
 )
+_HOUR = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])")
 _SECONDS, _MILLISECONDS = range(10**9, 10**10), range(10**12, 10**13)
 """Numbers that are moments, counted from 1970: from 2001 to 2286."""
 
@@ -79,6 +80,8 @@ def moment_of_number(number: int | float) -> datetime:
         return datetime(int(number), 1, 1, tzinfo=UTC)
     if number == int(number) and 1000_00_00 <= number <= 2999_99_99:
         return _day(str(int(number)), Spelling(), coarse=False)
+    if number == int(number) and _HOUR.fullmatch(str(int(number))):
+        raise UnfitError("may be two dates: an hour of a day, or seconds since 1970")
     for known, unit in ((_SECONDS, 1.0), (_MILLISECONDS, 1000.0)):
         if known.start <= number < known.stop:
             return datetime.fromtimestamp(number / unit, UTC)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +20,52 @@ class PrivateAddressError(InputError):
     """A host of this network or machine, which a page from outside must not lead to."""
 
 
+class Deadline:
+    """When the request at hand must have its answer, on the monotonic clock."""
+
+    def __init__(self) -> None:
+        self.at = float("inf")
+
+    def left(self, timeout: float | None) -> float:
+        """Seconds that one read or write may take.
+
+        Raises:
+            httpcore.TimeoutException: there are none left.
+        """
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("no time left")
+        return left if timeout is None else min(timeout, left)
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """A connection that ends at a deadline, however slowly a server drips its headers."""
+
+    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._deadline.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._deadline.left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        inner = self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
+        return _TimedStream(inner, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
 class CheckedBackend(httpcore.NetworkBackend):
     """Resolves a host once, checks the addresses, and connects to one of those.
 
@@ -25,8 +73,8 @@ class CheckedBackend(httpcore.NetworkBackend):
     (DNS rebinding) gains nothing; certificates are still checked against the name.
     """
 
-    def __init__(self, *, private: bool) -> None:
-        self._private, self._inner = private, httpcore.SyncBackend()
+    def __init__(self, *, private: bool, deadline: Deadline) -> None:
+        self._private, self._deadline, self._inner = private, deadline, httpcore.SyncBackend()
 
     def connect_tcp(
         self,
@@ -39,7 +87,9 @@ class CheckedBackend(httpcore.NetworkBackend):
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in self._allowed(host, port):
             try:
-                return self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                left = self._deadline.left(timeout)
+                inner = self._inner.connect_tcp(address, port, left, local_address, socket_options)
+                return _TimedStream(inner, self._deadline)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure

@@ -15,7 +15,7 @@ import httpcore
 from configs.errors import InputError
 from configs.sections import IngestSettings
 from ingest.archives.unpack import ArchiveLimits, Budget, LostError, SpentError, Unpacked, read_all
-from ingest.web.addresses import CheckedBackend
+from ingest.web.addresses import CheckedBackend, Deadline
 from ingest.web.robots import AGENT
 
 ATTEMPTS = 3
@@ -70,9 +70,9 @@ class Fetcher:
 
     def __init__(self, settings: IngestSettings, sleep: Callable[[float], None] = time.sleep) -> None:
         self._settings, self._sleep = settings, sleep
-        self._pool = httpcore.ConnectionPool(
-            max_connections=1, network_backend=CheckedBackend(private=settings.crawl_private)
-        )
+        self._deadline = Deadline()
+        backend = CheckedBackend(private=settings.crawl_private, deadline=self._deadline)
+        self._pool = httpcore.ConnectionPool(max_connections=1, network_backend=backend)
         self._last = float("-inf")
         self.delay_s = settings.crawl_delay_s
 
@@ -133,7 +133,7 @@ class Fetcher:
         most_bytes: int | None,
     ) -> Answer:
         limit = self._settings.crawl_timeout_s
-        deadline = time.monotonic() + limit
+        self._deadline.at = time.monotonic() + limit
         silence = min(limit, _SILENCE_S)
         timeout = {"connect": silence, "read": silence, "write": silence, "pool": silence}
         try:
@@ -146,17 +146,19 @@ class Fetcher:
                     raise _TransientError(f"the server answers {answer.status}", _retry_after(lower))
                 if not (200 <= answer.status < 300 and wants(answer)):
                     return answer
-                return Answer(answer.status, lower, self._body(got, answer, deadline, most_bytes))
+                return Answer(answer.status, lower, self._body(got, answer, most_bytes))
         except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
             if isinstance(error.__context__, ssl.SSLCertVerificationError) or "CERTIFICATE" in str(error):
                 raise FetchError(f"its certificate is not valid: {error}", unreachable=True) from None
             raise _TransientError(_said(error, "no connection"), unreachable=True) from None
         except httpcore.TimeoutException:
+            if time.monotonic() >= self._deadline.at:
+                raise FetchError(f"it takes longer than ingest.crawl_timeout_s = {limit:g}") from None
             raise _TransientError(f"the server says nothing for {silence:g} s") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             raise _TransientError(_said(error, "the connection broke")) from None
 
-    def _body(self, got: httpcore.Response, answer: Answer, deadline: float, most_bytes: int | None) -> bytes:
+    def _body(self, got: httpcore.Response, answer: Answer, most_bytes: int | None) -> bytes:
         mb = self._settings.max_file_mb
         coding = answer.headers.get("content-encoding", "identity").strip().lower()
         packing = {"identity": "plain", "": "plain", "gzip": "gz", "x-gzip": "gz"}.get(coding)
@@ -164,7 +166,7 @@ class Fetcher:
             raise FetchError(f"the server packs it as {coding}, which was not asked for")
         limits = ArchiveLimits(1, mb + 1, mb, self._settings.archive_ratio, 1)
         budget = Budget(limits)
-        raw = _Body(got.iter_stream(), deadline, self._settings.crawl_timeout_s)
+        raw = _Body(got.iter_stream())
         unpacked = Unpacked(io.BufferedReader(raw), packing, budget)
         try:
             if most_bytes is not None:
@@ -179,20 +181,17 @@ class Fetcher:
 
 
 class _Body(io.RawIOBase):
-    """A body's chunks as a stream that ends with an error when time is up."""
+    """A body's chunks as a stream."""
 
-    def __init__(self, chunks: Iterator[bytes], deadline: float, limit_s: float) -> None:
+    def __init__(self, chunks: Iterator[bytes]) -> None:
         super().__init__()
-        self._chunks, self._deadline, self._limit_s = chunks, deadline, limit_s
-        self._rest = b""
+        self._chunks, self._rest = chunks, b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         while not self._rest:
-            if time.monotonic() > self._deadline:
-                raise FetchError(f"it takes longer than ingest.crawl_timeout_s = {self._limit_s:g}")
             chunk = next(self._chunks, None)
             if chunk is None:
                 return 0

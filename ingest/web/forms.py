@@ -11,6 +11,7 @@ from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
 from ingest.archives.unpack import ArchiveLimits, Budget, LostError, SpentError, Unpacked, read_all
+from ingest.convert.encoding import NO_TEXTS
 from ingest.web.fetch import Answer
 from ingest.web.urls import path_of
 
@@ -57,7 +58,7 @@ def as_utf8(answer: Answer) -> bytes:
         return answer.body
     try:
         codec = codecs.lookup(charset).name
-        if codec in ("utf-8", "ascii"):
+        if codec in ("utf-8", "ascii", *NO_TEXTS):
             return answer.body
         return codecs.BOM_UTF8 + answer.body.decode(codec, "replace").encode()
     except (LookupError, ValueError):

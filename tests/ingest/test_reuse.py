@@ -81,6 +81,16 @@ def test_no_prune_keeps_what_is_gone(sync: Sync, docs: Path) -> None:
     assert sync(docs).counts() == (0, 0, 2, 1)
 
 
+def test_a_folder_that_takes_over_another_root_moves_its_documents_even_without_pruning(
+    sync: Sync, docs: Path
+) -> None:
+    sync(docs / "sub")
+    assert set(stored()) == {"led.html"}
+    assert sync(docs, "--no-prune").counts() == (3, 0, 0, 1)
+    assert set(stored()) == {"pump.md", "valve.txt", "sub/led.html"}
+    assert counts()[1] == 1
+
+
 def test_the_report_of_a_run(run: Callable[..., Ran], docs: Path, tmp_path: Path) -> None:
     (docs / "picture.xyz").write_bytes(b"x")
     (docs / "latin.txt").write_bytes("Die Türen öffnen sich früh.\n".encode("latin-1") * 9)

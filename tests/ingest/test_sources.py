@@ -107,6 +107,27 @@ def test_a_dangling_link_and_a_pipe_fail_alone(tree: Path) -> None:
     assert len(listing.sources) == 4
 
 
+def test_what_is_behind_a_link_that_leads_nowhere_is_unread_and_not_gone(tree: Path) -> None:
+    (tree / "mounted").symlink_to(tree.parent / "not-mounted-now")
+    listing = listed(tree)
+    assert [(failure.path, failure.error) for failure in listing.failures] == [
+        ("mounted", "a link that leads nowhere")
+    ]
+    assert listing.is_unread(str(tree / "mounted" / "sub" / "a.md"))
+    assert not listing.is_unread(str(tree / "mounted.md"))
+    by_pattern = listed(tree / "**" / "*.md")
+    assert not by_pattern.failures
+    assert by_pattern.is_unread(str(tree / "mounted" / "a.md"))
+
+
+def test_a_tilde_before_a_name_is_part_of_the_name(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "~$a.md").write_text("Locked.")
+    monkeypatch.chdir(tree)
+    assert [source.path for source in listed("~$a.md").sources] == ["~$a.md"]
+    monkeypatch.setenv("HOME", str(tree))
+    assert [source.path for source in listed("~/~$a.md").sources] == ["~$a.md"]
+
+
 def test_sockets_loops_and_what_vanishes_fail_alone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tree / "self.md").symlink_to("self.md")
     (tree / "one").symlink_to("two")

@@ -15,6 +15,7 @@ from configs.errors import InputError, StoreError
 from configs.settings import Settings
 from ingest.sources import Listing
 from ingest.web.crawl import crawl
+from ingest.web.fetch import Fetcher, FetchError
 from ingest.web.mirror import mirror_of
 from ingest.web.sites import forget_site, list_site
 from tests.ingest.site import Reply, Site, page, serve
@@ -402,6 +403,14 @@ def test_slow_and_broken_answers_fail_alone(site: Site, visit: Visitor) -> None:
         except OSError:
             pass
 
+    def slow_headers(handler: BaseHTTPRequestHandler) -> None:
+        try:
+            for _ in range(200):
+                handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                time.sleep(0.05)
+        except OSError:
+            pass
+
     def nonsense(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"\x00\x01 what is this\r\n\r\n")
         handler.close_connection = True
@@ -419,8 +428,9 @@ def test_slow_and_broken_answers_fail_alone(site: Site, visit: Visitor) -> None:
         handler.close_connection = True
 
     site.pages = {
-        "/d/": page("Start", "drip", "nonsense", "short", "silent", "fine"),
+        "/d/": page("Start", "drip", "headers", "nonsense", "short", "silent", "fine"),
         "/d/drip": Reply(raw=drip),
+        "/d/headers": Reply(raw=slow_headers),
         "/d/nonsense": Reply(raw=nonsense),
         "/d/short": Reply(raw=short),
         "/d/silent": Reply(raw=silent),
@@ -429,9 +439,34 @@ def test_slow_and_broken_answers_fail_alone(site: Site, visit: Visitor) -> None:
     url = f"{site.origin}/d/"
     assert list(visit(url, "ingest.crawl_timeout_s=0.4")) == ["d/", "d/fine"]
     failures = {path.rpartition("/")[2]: error for path, error in visit.failures(url).items()}
-    assert set(failures) == {"drip", "nonsense", "short", "silent"}
-    assert "crawl_timeout_s = 0.4" in failures["drip"]
-    assert "says nothing" in failures["silent"]
+    assert set(failures) == {"drip", "headers", "nonsense", "short", "silent"}
+    for name in ("drip", "headers", "silent"):
+        assert "crawl_timeout_s = 0.4" in failures[name]
+
+
+def test_a_server_that_says_nothing_is_asked_again(
+    site: Site, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.web.fetch._SILENCE_S", 0.2)
+
+    def silent(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.4)
+        handler.close_connection = True
+
+    site.pages = {"/quiet": Reply(raw=silent)}
+    settings = make_settings("ingest.crawl_private=true", "ingest.crawl_delay_s=0").ingest
+    pauses: list[float] = []
+    with (
+        Fetcher(settings, sleep=pauses.append) as fetcher,
+        pytest.raises(FetchError, match=r"says nothing for 0\.2 s, 3 times"),
+    ):
+        fetcher.get(f"{site.origin}/quiet")
+    assert pauses == [1.0, 2.0]
+
+
+def test_a_charset_that_no_page_is_written_in_is_not_believed(site: Site, visit: Visitor) -> None:
+    site.pages = {"/a.txt": Reply(b"plain-kva", type="text/plain; charset=punycode")}
+    assert visit(f"{site.origin}/a.txt") == {"a.txt": "plain-kva"}
 
 
 def test_an_encoding_that_only_the_header_names_is_kept(site: Site, visit: Visitor) -> None:

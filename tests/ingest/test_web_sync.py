@@ -143,10 +143,12 @@ def test_a_password_is_shown_nowhere(run: Callable[..., Ran], docs: Path, tmp_pa
 
 
 def test_pages_are_converted_into_files(site: Site, run: Callable[..., Ran], tmp_path: Path) -> None:
-    site.pages |= {"/docs/": page("Pumps", "valve", "motor.md", "q?a=1/2"), "/docs/q?a=1/2": page("Question")}
+    site.pages |= {"/docs/": page("Pumps", "valve", "motor.md", "q?a=1/2", "index.html")}
+    site.pages |= {"/docs/q?a=1/2": page("Question"), "/docs/index.html": page("Index")}
     out = tmp_path / "out"
     ran = run(*OPEN, f"{site.origin}/docs/", "--convert-only", "--out", out)
     assert ran.code == 0, ran.err
     files = {file.relative_to(out).as_posix() for file in out.rglob("*.md")}
-    assert files == {"docs/index.md", "docs/valve.md", "docs/motor.md", "docs/q@a=1_2.md"}
+    index = {"docs/index.md", "docs/index-2.md"}
+    assert files == index | {"docs/valve.md", "docs/motor.md", "docs/q@a=1_2.md"}
     assert f"url: {site.origin}/docs/valve" in (out / "docs/valve.md").read_text()

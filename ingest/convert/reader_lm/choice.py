@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from configs.errors import ModelError
+from configs.folders import expanded
 from configs.models import catalogue, find_problem, is_folder_name, model_path
 from configs.settings import Settings
 
@@ -68,7 +69,7 @@ def reader_notice(name: str) -> str | None:
 
 
 def _find_problem(name: str, settings: Settings) -> str | None:
-    folder = Path(name).expanduser() if is_folder_name(name) else settings.models_dir / name
+    folder = expanded(name) if is_folder_name(name) else settings.models_dir / name
     return find_problem(folder)
 
 

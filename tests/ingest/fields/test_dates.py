@@ -142,6 +142,9 @@ def test_numbers_that_are_moments() -> None:
     assert moment_of_number(1_709_596_800) == DAY
     assert moment_of_number(1_709_596_800_000) == DAY
     assert moment_of_number(20240305) == DAY
+    with pytest.raises(UnfitError, match="may be two dates"):
+        moment_of_number(2024030510)
+    assert moment_of_number(2024130510) == datetime.fromtimestamp(2024130510, UTC)
     for number in (3, 12_345, 20240399, 10**11, -2024, 2024.5):
         with pytest.raises(UnfitError):
             moment_of_number(number)
