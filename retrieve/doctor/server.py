@@ -13,8 +13,10 @@ from configs.settings import Settings
 from retrieve.doctor.finding import Finding, embedder_findings, from_error
 from retrieve.fields import field_path
 from retrieve.schema import RESERVED_FIELDS
+from retrieve.store import redo
 from retrieve.store.lock import lock_if_there
 from retrieve.store.manifest import read_manifest
+from retrieve.store.server import ServerStore
 from retrieve.store.server_client import server_errors
 from retrieve.store.server_versions import SCHEMA_TYPES, Layout, Version, Versions
 from retrieve.store.server_writer import owner
@@ -153,9 +155,23 @@ class ServerDoctor:
     def _leftovers(self) -> list[Finding]:
         try:
             with lock_if_there(self._folder):
-                return self._unused() or [Finding("leftovers", "ok", "none")]
+                return self._unfinished() + (self._unused() or [Finding("leftovers", "ok", "none")])
         except StoreError as error:
             return [Finding("leftovers", "note", f"not looked for: {error}")]
+
+    def _unfinished(self) -> list[Finding]:
+        if not (self._folder / redo.FILE).exists():
+            return []
+        message = (
+            "a writer died in the middle of a commit: some documents are as it wanted them, some are not"
+        )
+        advice = "--repair finishes it, and so does the next ingest"
+        return [Finding("commit", "problem", message, advice, self._finish)]
+
+    def _finish(self) -> str:
+        store = ServerStore(self._client, self._versions.alias, self._folder)
+        store.recover(0)
+        return f"finished; {store.info().chunks:,} chunks are published"
 
     def _unused(self) -> list[Finding]:
         found, ours = [], f"{owner(self._folder) or 'nobody'} "
@@ -171,14 +187,16 @@ class ServerDoctor:
                 message += (
                     f" ({version.build.removeprefix(ours)}); running that again goes on where it stopped"
                 )
-            repair = self._dropping(version.name)
+            repair = self._dropping(version)
             found.append(Finding("leftovers", "problem", message, "--repair deletes it", repair))
         return found
 
-    def _dropping(self, name: str) -> Callable[[], str]:
+    def _dropping(self, unused: Version) -> Callable[[], str]:
         def repair() -> str:
             with lock_if_there(self._folder), server_errors("deleting a collection"):
-                self._versions.drop(name)
-            return f"{name} deleted"
+                if unused not in self._versions.others():
+                    return f"{unused.name} is in use by now, or gone; left as it is"
+                self._versions.drop(unused.name)
+            return f"{unused.name} deleted"
 
         return repair

@@ -202,6 +202,10 @@ class Store(Protocol):
         """
         ...
 
+    def recover(self, wait_s: float) -> None:
+        """Finish the commit of a writer that died in the middle of one; see `writer` for errors."""
+        ...
+
     def settle(self, wait_s: float) -> None:
         """Do what a writer that died has put off; see `StoreWriter.settle`, and `writer` for errors."""
         ...

@@ -146,6 +146,9 @@ class EdgeStore:
             with EdgeWriter(self._folder, manifest, embedder, dimension, fields, rebuild=fresh) as writer:
                 yield writer
 
+    def recover(self, wait_s: float) -> None:
+        """Nothing: a commit is one file that is replaced."""
+
     def settle(self, wait_s: float) -> None:
         """Do what a writer that died has put off; see `StoreWriter.settle`.
 

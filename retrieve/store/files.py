@@ -10,10 +10,10 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 SPARE_BYTES = 32 * 2**20
 """Free space that a writer leaves untouched: Edge writes through memory maps, and a full disk under
@@ -75,10 +75,16 @@ def sync_tree(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace a file atomically and durably."""
+    """Replace a JSON file atomically and durably."""
+    text = json.dumps(value, ensure_ascii=False)
+    write_durably(path, lambda file: file.write(text.encode()))
+
+
+def write_durably(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Replace a file atomically and durably by what ``write`` puts into it."""
     temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False)
+    with temporary.open("wb") as file:
+        write(file)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -1,10 +1,9 @@
 """The store in a Qdrant server, through qdrant-client.
 
 A server has no generations. What a writer changes is held back until `commit`, which first adds the
-new chunks and then deletes the old ones: for that moment a reader may see both, never neither. A
-writer that dies in between has published no side files, so the next ingest does the same again, and
-ids that derive from content make that harmless. What replaces everything is built beside
-(`server_versions`), and readers see the one or the other.
+new chunks and then deletes the old ones: for that moment a reader may see both, never neither. What a
+writer that dies in between has begun, the next one finishes (`redo`). What replaces everything is built
+beside (`server_versions`), and readers see the one or the other.
 """
 
 from __future__ import annotations
@@ -32,11 +31,13 @@ from retrieve.store.base import (
     check_embedder,
     count_values,
     extent_of,
+    same_embedder,
 )
 from retrieve.store.bm25 import Bm25
 from retrieve.store.files import remove, sizes
 from retrieve.store.lock import write_lock
 from retrieve.store.manifest import Manifest, read_manifest
+from retrieve.store.redo import drop_redo, read_redo
 from retrieve.store.server_client import aretry, is_missing, retry, server_errors
 from retrieve.store.server_filters import to_server
 from retrieve.store.server_search import Asked
@@ -194,30 +195,66 @@ class ServerStore:
         rebuild: str | None = None,
     ) -> Iterator[ServerWriter]:
         with write_lock(self._folder, wait_s):
+            self._finish_commit()
             version = self._published.now()
             state = version.manifest if version else Manifest()
             if rebuild is None and state.chunks:
                 embedder = state.embedder_for(embedder, dimension)
             with server_errors("writing"):
-                writer = ServerWriter(
-                    self._client,
-                    self.versions,
-                    self._layout,
-                    self._folder,
-                    version,
-                    self._local(state).side,
-                    embedder,
-                    dimension,
-                    fields,
-                    rebuild=rebuild,
-                    patience_s=self._patience_s,
-                )
+                writer = self._writer(version, embedder, dimension, fields, rebuild=rebuild)
                 try:
                     yield writer
                 finally:
                     writer.abandon()
                     remove(writer.side)
                     self._published.forget()
+
+    def recover(self, wait_s: float) -> None:
+        if read_redo(self._folder) is not None:
+            with write_lock(self._folder, wait_s):
+                self._finish_commit()
+
+    def _finish_commit(self) -> None:
+        """Carry out what a writer of this folder has begun and not finished; with the lock held."""
+        if (redo := read_redo(self._folder)) is None:
+            return
+        version = self._published.now()
+        state = version.manifest if version else Manifest()
+        if not (state.dimension and same_embedder(state.embedder, redo.embedder)):
+            drop_redo(self._folder)  # what it was to change is there no more
+            return
+        with server_errors("finishing a commit that was cut short"):
+            writer = self._writer(version, redo.embedder, state.dimension, redo.fields, unfinished=redo.side)
+            try:
+                writer.finish(redo)
+            finally:
+                remove(writer.side)
+                self._published.forget()
+
+    def _writer(
+        self,
+        version: Version | None,
+        embedder: str,
+        dimension: int,
+        fields: Mapping[str, FieldType],
+        **options: str | None,
+    ) -> ServerWriter:
+        side = self._local(version.manifest if version else Manifest()).side
+        client, versions, folder = self._client, self.versions, self._folder
+        layout, patience_s = self._layout, self._patience_s
+        return ServerWriter(
+            client,
+            versions,
+            layout,
+            folder,
+            version,
+            side,
+            embedder,
+            dimension,
+            fields,
+            patience_s=patience_s,
+            **options,
+        )
 
     def settle(self, wait_s: float) -> None:
         """Nothing: a server looks after its index by itself."""

@@ -27,6 +27,8 @@ META = "draftline"
 """Key of a collection's metadata under which its state is kept."""
 BUILD = "draftline-build"
 """Key of its metadata that says what is being built in it, and for which store folder."""
+COMMIT = "draftline-commit"
+"""Key of its metadata that names the last commit that changed it in place."""
 TENANT = "_dl.tenant"
 
 SCHEMA_TYPES: Mapping[FieldType, models.PayloadSchemaType] = {
@@ -80,6 +82,8 @@ class Version:
     manifest: Manifest
     build: str
     """What is being built in it and by whom; empty once it was published."""
+    commit: str = ""
+    """The last one that changed it in place."""
     unindexed: frozenset[str] = frozenset()
     """Fields of ours that have no index: an older Draftline made it, which did not have them."""
 
@@ -154,10 +158,10 @@ class Versions:
             made.append(field)
         return made
 
-    def publish(self, name: str, manifest: Manifest) -> None:
-        """Write a version's state into it."""
+    def publish(self, name: str, manifest: Manifest, commit: str = "") -> None:
+        """Write a version's state into it, and the name of the commit that led to it."""
         state = manifest.model_copy(update={"shard": name, "side": None})
-        self._client.update_collection(name, metadata={META: state.model_dump(), BUILD: ""})
+        self._client.update_collection(name, metadata={META: state.model_dump(), BUILD: "", COMMIT: commit})
 
     def switch(self, name: str) -> None:
         """Let the alias name another version, for all readers at once, and drop the one before."""
@@ -202,7 +206,8 @@ def version_of(info: models.CollectionInfo, name: str) -> Version:
             f"the metadata of the collection {name!r} is damaged ({reason}); delete it and ingest again"
         ) from error
     unindexed = frozenset(name for name in RESERVED_FIELDS if field_path(name) not in info.payload_schema)
-    return Version(manifest.shard or name, manifest, str(metadata.get(BUILD) or ""), unindexed)
+    build, commit = str(metadata.get(BUILD) or ""), str(metadata.get(COMMIT) or "")
+    return Version(manifest.shard or name, manifest, build, commit, unindexed)
 
 
 def _schema(field: str, kind: FieldType) -> Any:

@@ -18,6 +18,7 @@ from retrieve.store.base import Record, Vector, records_of
 from retrieve.store.bm25 import Bm25
 from retrieve.store.files import remove
 from retrieve.store.manifest import Manifest, write_manifest
+from retrieve.store.redo import Redo, drop_redo, write_redo
 from retrieve.store.server_client import retry
 from retrieve.store.server_filters import to_server
 from retrieve.store.server_versions import DENSE, SPARSE, Layout, Version, Versions
@@ -47,6 +48,7 @@ class ServerWriter:
         fields: Mapping[str, FieldType],
         *,
         rebuild: str | None = None,
+        unfinished: str | None = None,
         patience_s: float,
     ) -> None:
         self._client, self._versions, self._folder = client, versions, folder
@@ -72,7 +74,7 @@ class ServerWriter:
         """Documents whose chunks go, but for those held back here."""
         self._chunks: set[str] = set()
         """Chunks that go."""
-        self._sweep(side)  # what a writer left that died before it could publish
+        self._sweep(side, unfinished)  # what a writer left that died before it could publish
         self._side = WorkingSide(folder, side)
         self._owner = owner(folder)
 
@@ -129,19 +131,38 @@ class ServerWriter:
     def commit(self) -> None:
         if self._hidden and self._rebuild is not None:
             self._begun()  # also what is rebuilt as empty replaces what there was
-        changed = self._apply()
-        after = self._counted() if changed else self._published
+        held = bool(self._held or self._documents or self._chunks)
+        changed = self._target is not None if self._hidden else held
         generation = self._published.generation + 1
         side = self._side.publish(self._published.side, f"side-{generation}")
         if not changed and side == self._published.side:
             return
-        self._publish(after.model_copy(update={"generation": generation, "side": side}), changed)
-        write_manifest(self._folder, Manifest(generation=generation, side=side))
-        self._sweep(side)
+        redo = self._held_back(generation, side) if held else None
+        if redo is not None:
+            write_redo(self._folder, redo)
+            self._apply(redo)
+            self._held, self._documents, self._chunks = {}, set(), set()
+        after = self._counted() if changed else self._published
+        after = after.model_copy(update={"generation": generation, "side": side})
+        self._publish(after, changed, redo.commit if redo else "")
 
-    def _sweep(self, side: str | None) -> None:
+    def finish(self, redo: Redo) -> None:
+        """Carry out a commit that a writer died over.
+
+        Its side files are published with it unless others have written since: they would not know of that.
+        """
+        before = self._published
+        if self._before is not None and self._before.commit == redo.commit:
+            after = before.model_copy(update={"side": redo.side})  # all but this folder knew of it already
+        else:
+            self._apply(redo)
+            side = redo.side if redo.generation == before.generation + 1 else None
+            after = self._counted().model_copy(update={"generation": before.generation + 1, "side": side})
+        self._publish(after, True, redo.commit)
+
+    def _sweep(self, *kept: str | None) -> None:
         for path in self._folder.glob("side-*"):
-            if path.name != side:
+            if path.name not in kept:
                 remove(path)
 
     def abandon(self) -> None:
@@ -150,32 +171,41 @@ class ServerWriter:
             with contextlib.suppress(Exception):  # whatever made us give up may be in the way here too
                 self._versions.drop(self._target)
 
-    def _apply(self) -> bool:
-        """Carry out what was held back; whether the chunks differ from the published ones."""
-        if self._hidden:
-            return self._target is not None
-        if not (self._held or self._documents or self._chunks):
-            return False
+    def _held_back(self, generation: int, side: str | None) -> Redo:
+        return Redo(
+            commit=uuid.uuid4().hex,
+            generation=generation,
+            side=side,
+            embedder=self._embedder,
+            fields=self._fields,
+            records=list(self._held.values()),
+            documents=sorted(self._documents),
+            chunks=sorted(self._chunks),
+        )
+
+    def _apply(self, redo: Redo) -> None:
         target = self._begun()
         # New chunks first: for that moment a reader may see a document's old and new ones, never neither.
-        self._upload(target, list(self._held.values()))
-        self._delete_documents(self._documents, keep=sorted(self._held))
-        self._delete_chunks(self._chunks)
-        self._held, self._documents, self._chunks = {}, set(), set()
-        return True
+        self._upload(target, redo.records)
+        self._delete_documents(set(redo.documents), keep=sorted(record.id for record in redo.records))
+        self._delete_chunks(set(redo.chunks))
 
-    def _publish(self, after: Manifest, changed: bool) -> None:
+    def _publish(self, after: Manifest, changed: bool, commit: str) -> None:
+        """Make a state the published one: in the server, in this folder; then nothing is left to redo."""
         name = self._target
         if not changed and self._before is not None:
             name = self._before.name  # side files alone, while the store is empty or as it was
         elif name is None:
             name = self._begun()  # side files belong to a state, and a state lies in a version
-        self._versions.publish(name, after)
+        self._versions.publish(name, after, commit)
         if self._hidden and name == self._target:
             self._versions.switch(name)
             self._hidden = False
-        self._before = Version(name, after, "")
+        self._before = Version(name, after, "", commit)
         self._published = after
+        write_manifest(self._folder, Manifest(generation=after.generation, side=after.side))
+        drop_redo(self._folder)
+        self._sweep(after.side)
 
     def _begun(self) -> str:
         """The version to write to, all fields indexed: before the upload, so that HNSW links know them."""

@@ -32,9 +32,9 @@ class Ran:
         return {item["path"]: item["error"] for item in self.report["failed"]}
 
 
-def payloads() -> list[dict[str, Any]]:
+def payloads(*overrides: str) -> list[dict[str, Any]]:
     """Every chunk in the store."""
-    return list(open_store(load_settings()).scroll())
+    return list(open_store(load_settings(overrides=overrides)).scroll())
 
 
 def stored() -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import qdrant_edge as edge
 
+from configs.errors import StoreError
 from configs.settings import Settings
 from retrieve import __main__ as command
 from retrieve.doctor.command import doctor_for
@@ -257,6 +258,34 @@ class TestServer:
         code, problems, _ = doctor(*words)
         assert (code, list(problems)) == (1, ["chunks"])
         assert "counts 5 chunks, and 6 were published" in problems["chunks"]
+
+    def test_a_commit_that_was_cut_short(
+        self,
+        double: QdrantDouble,
+        store: ServerStore,
+        words: list[str],
+        doctor: Doctor,
+        make_settings: Callable[..., Settings],
+    ) -> None:
+        again = open_store(make_settings(*words[1::2]))
+        assert isinstance(again, ServerStore)
+        double.fault = lambda request: 403 if request.startswith("PATCH") else None
+        with pytest.raises(StoreError):
+            write(again, 7)
+        double.fault = lambda request: None
+        with writing(again, embedder=EMBEDDER):  # becoming the writer finishes it
+            pass
+        assert doctor(*words) == (0, {}, [])
+        double.fault = lambda request: 403 if request.startswith("PATCH") else None
+        with pytest.raises(StoreError):
+            write(again, 8)
+        double.fault = lambda request: None
+        code, problems, _ = doctor(*words)
+        assert (code, sorted(problems)) == (1, ["chunks", "commit"])
+        assert "died in the middle of a commit" in problems["commit"]
+        code, problems, repaired = doctor("--repair", *words)
+        assert (code, problems, repaired) == (0, {}, ["finished; 8 chunks are published"])
+        again.close()
 
     def test_versions_that_nobody_uses(
         self,

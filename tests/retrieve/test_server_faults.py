@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ import pytest
 
 from configs.errors import StoreError
 from configs.settings import Settings
-from retrieve.store import open_store, server_client
+from retrieve.store import open_store, server_client, server_writer
 from retrieve.store.base import Store
 from retrieve.store.server import ServerStore
 from tests.aside import run
@@ -35,6 +37,24 @@ def store(
 
 
 @pytest.fixture
+def reopened(
+    store: ServerStore, double: QdrantDouble, make_settings: Callable[..., Settings]
+) -> Iterator[Callable[[], ServerStore]]:
+    """Opens the same store again, as another process would."""
+    opened: list[ServerStore] = []
+
+    def again() -> ServerStore:
+        found = open_store(make_settings("store.kind=server", f"store.url={double.url}"))
+        assert isinstance(found, ServerStore)
+        opened.append(found)
+        return found
+
+    yield again
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
 def hasty(
     store: ServerStore, double: QdrantDouble, make_settings: Callable[..., Settings]
 ) -> Iterator[Store]:
@@ -48,6 +68,34 @@ def at(path: str, *faults: Fault) -> Callable[[str], Fault | None]:
     """These faults, one for each of the first requests to a path."""
     left = list(faults)
     return lambda request: left.pop(0) if path in request and left else None
+
+
+def at_step(step: int) -> Callable[[str], Fault | None]:
+    """A refusal of the request that changes something after ``step`` others did."""
+    left = [step]
+
+    def fault(request: str) -> Fault | None:
+        if not (request.startswith(("PUT", "PATCH")) or "/points/delete" in request):
+            return None
+        left[0] -= 1
+        return 403 if left[0] < 0 else None
+
+    return fault
+
+
+def relabel(store: Store, tag: str) -> None:
+    """Give all documents but one another label, and delete that one; side files say so."""
+    documents = [make_document(n, {"n": n, "tag": tag}) for n in range(4)]
+    chunks = [make_chunk(document, version=tag) for document in documents]
+    with writing(store) as writer:
+        (writer.side / "labels").write_text(tag)
+        writer.delete_documents([make_document(n).id for n in range(5)])
+        writer.upsert(chunks, vectors_for(chunks))
+        writer.commit()
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "the disk is full")
 
 
 CHUNK = make_chunk(make_document(3))
@@ -175,6 +223,80 @@ class TestWriting:
         assert len(pages(store)) == 5
         fill(store, [make_document(7)])
         assert len(pages(store)) == 6
+
+    @pytest.mark.parametrize("step", range(5))
+    def test_a_commit_that_was_cut_short_is_finished(
+        self, double: QdrantDouble, store: ServerStore, reopened: Callable[[], ServerStore], step: int
+    ) -> None:
+        """Documents must not carry labels that the side files know nothing of, whatever is run next."""
+        with writing(store) as writer:
+            (writer.side / "labels").write_text("old")
+            writer.commit()
+        before = int(store.info().generation)
+        double.fault = at_step(step)
+        with contextlib.suppress(StoreError):
+            relabel(store, "new")
+        double.fault = at("nothing")
+        again = reopened()
+        labels = again.side("labels")
+        assert labels is not None
+        assert labels.read_text() == ("old" if step < 4 else "new")
+        again.recover(0)
+        labels = again.side("labels")
+        assert labels is not None
+        assert labels.read_text() == "new"
+        assert {payload["tag"] for payload in again.scroll()} == {"new"}
+        assert int(again.info().generation) == before + 1
+        assert again.info().documents == 4  # the fifth was deleted
+        again.recover(0)
+        assert int(again.info().generation) == before + 1
+
+    def test_a_commit_that_all_but_this_folder_know_of_is_finished_here(
+        self,
+        store: ServerStore,
+        reopened: Callable[[], ServerStore],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(server_writer, "write_manifest", full)
+            with pytest.raises(OSError, match="full"):
+                relabel(store, "new")
+        again = reopened()
+        assert again.side("labels") is None  # which state these files belong to is not known here
+        generation = again.info().generation
+        with writing(again):
+            labels = again.side("labels")
+            assert labels is not None
+            assert labels.read_text() == "new"
+        assert again.info().generation == generation
+
+    def test_a_commit_is_finished_without_its_side_files_where_others_wrote_since(
+        self, double: QdrantDouble, store: ServerStore, tmp_path: Path, reopened: Callable[[], ServerStore]
+    ) -> None:
+        double.fault = at_step(2)
+        with pytest.raises(StoreError):
+            relabel(store, "new")
+        double.fault = at("nothing")
+        other = ServerStore(store.versions._client, "draftline", tmp_path / "other")
+        fill(other, [make_document(9, {"tag": "theirs"})])
+        again = reopened()
+        again.recover(0)
+        assert {payload["tag"] for payload in again.scroll()} == {"new", "theirs"}
+        assert again.side("labels") is None
+
+    def test_a_commit_to_a_collection_that_is_gone_is_forgotten(
+        self, double: QdrantDouble, store: ServerStore, reopened: Callable[[], ServerStore]
+    ) -> None:
+        double.fault = at_step(2)
+        with pytest.raises(StoreError):
+            relabel(store, "new")
+        double.fault = at("nothing")
+        published = store.versions.published()
+        assert published is not None
+        store.versions.drop(published.name)
+        again = reopened()
+        fill(again, [make_document(1)])
+        assert len(pages(again)) == 1
 
     def test_random_failures_while_writing_and_reading(
         self, double: QdrantDouble, store: ServerStore
