@@ -29,13 +29,19 @@ class EngineChat:
         self._owned = owned
 
     def complete(
-        self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any] | None = None, max_tokens: int
+        self,
+        messages: Sequence[tuple[str, str]],
+        *,
+        schema: Mapping[str, Any] | None = None,
+        max_tokens: int,
+        salt: str = "",
     ) -> str:
         """The model's answer, chosen greedily; cut off at ``max_tokens``.
 
         Args:
             messages: (role, text), the last of the user. Their text yields no special tokens.
             schema: the answer is JSON that this schema allows; None: any text.
+            salt: whose messages these are; cached prefixes are shared with the same salt only.
 
         Raises:
             InputError: the messages do not fit the model's context.
@@ -43,7 +49,7 @@ class EngineChat:
         """
         params = SamplingParams(max_tokens=max_tokens, eos_ids=self._service.eos_ids)
         grammar = self._grammars.json_schema(schema) if schema is not None else None
-        stream = self._service.submit(self._prompts.chat(messages), params, grammar=grammar)
+        stream = self._service.submit(self._prompts.chat(messages), params, salt, grammar=grammar)
         text: str = self._tokenizer.decode(list(stream), skip_special_tokens=True)
         return text
 

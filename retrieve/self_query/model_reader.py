@@ -51,9 +51,14 @@ class ChatModel(Protocol):
     """What the reader needs of a chat model; `generate.chat_model.EngineChat` is one."""
 
     def complete(
-        self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int
+        self,
+        messages: Sequence[tuple[str, str]],
+        *,
+        schema: Mapping[str, Any],
+        max_tokens: int,
+        salt: str = "",
     ) -> str:
-        """JSON that the schema allows, or its beginning."""
+        """JSON that the schema allows, or its beginning; nothing cached is shared with another salt."""
         ...
 
 
@@ -74,17 +79,21 @@ def schema_for(catalog: Catalog) -> dict[str, Any]:
     return {"type": "array", "items": condition, "maxItems": MAX_CONDITIONS}
 
 
-def read_with_model(chat: ChatModel, question: str, catalog: Catalog, today: date) -> list[Finding]:
+def read_with_model(
+    chat: ChatModel, question: str, catalog: Catalog, today: date, salt: str
+) -> list[Finding]:
     """The conditions that a chat model finds in a question and that hold.
 
     A model that fails finds nothing: the search goes on with what the question says.
+
+    Args:
+        salt: tells apart callers who may see different things.
     """
     if not catalog.fields:
         return []
     try:
-        answer = chat.complete(
-            _messages(question, catalog, today), schema=schema_for(catalog), max_tokens=MAX_TOKENS
-        )
+        messages, schema = _messages(question, catalog, today), schema_for(catalog)
+        answer = chat.complete(messages, schema=schema, max_tokens=MAX_TOKENS, salt=salt)
     except DraftlineError:
         return []
     fields = {field.name: field for field in catalog.fields}

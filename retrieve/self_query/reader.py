@@ -63,7 +63,8 @@ class QuestionReader:
         else:
             plan = linker.read(question, today)
         if self._chat is not None and (self._settings.reader == "model" or is_open(plan, catalog)):
-            plan = with_model(plan, read_with_model(self._chat, plan.question, catalog, today))
+            found = read_with_model(self._chat, plan.question, catalog, today, salt=repr(visible))
+            plan = with_model(plan, found)
         topics = {field.name for field in catalog.fields if field.is_list}
         findings = (replace(f, soft=getattr(f.condition, "key", None) in topics) for f in plan.findings)
         return replace(plan, findings=tuple(findings))

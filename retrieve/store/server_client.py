@@ -70,6 +70,8 @@ def _refused(error: UnexpectedResponse, doing: str) -> str:
             f"the Qdrant server failed again and again while {doing}: {code} {said}; it may have lost "
             "a node, see its logs and `python -m retrieve doctor`"
         )
+    if code == 404 and not _is_of_qdrant(error.content):
+        return f"what answers while {doing} is no Qdrant server (404 {said[:200]}); see store.url"
     return f"the Qdrant server refused while {doing}: {code} {said}"
 
 
@@ -99,8 +101,17 @@ def _address(error: httpx.HTTPError) -> str:
 def is_missing(error: Exception) -> bool:
     """Whether a call failed because there is no such collection."""
     if isinstance(error, UnexpectedResponse):
-        return error.status_code == 404
+        return error.status_code == 404 and _is_of_qdrant(error.content)
     return isinstance(error, ValueError) and "not found" in str(error)  # qdrant-client's in-memory mode
+
+
+def _is_of_qdrant(body: bytes) -> bool:
+    """Whether an error was told by Qdrant, and not by a proxy before it or by another server."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and "error" in (told.get("status") or ())
 
 
 def _is_transient(error: Exception) -> bool:

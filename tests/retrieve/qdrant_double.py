@@ -18,7 +18,8 @@ from pydantic import TypeAdapter
 from qdrant_client import QdrantClient, models
 
 Fault = str | int
-"""A status to answer with, or: "hang", "close" (without an answer), "cut" (within one), "garbage"."""
+"""A status to answer with, or: "hang", "close" (without an answer), "cut" (within one), "garbage",
+"elsewhere" (another server's 404)."""
 
 
 class QdrantDouble:
@@ -78,6 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(status, json.dumps(answer).encode())
         elif isinstance(fault, int):
             self._send(fault, b'{"status": {"error": "told to fail"}}')
+        elif fault == "elsewhere":
+            self._send(404, b"<html>no such page</html>")
         elif fault == "garbage":
             self._send(200, b"<html>hello</html>")
         else:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from configs.errors import InputError
+from configs.settings import Settings
 from retrieve.filters import Condition, IsEmpty, MatchValue, Range
 from retrieve.self_query.catalog import catalog_of
 from retrieve.self_query.model_reader import read_with_model
+from retrieve.self_query.reader import QuestionReader
+from retrieve.store.edge import EdgeStore
+from retrieve.visibility import visible_to
+from tests.retrieve.samples import fill, make_document
 
 TODAY = date(2024, 5, 1)
 QUESTION = "What did Maria Chen write since March 2024 in at least 3 pages?"
@@ -39,14 +45,14 @@ class Saying:
         self._answer = answer
 
     def complete(
-        self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int
+        self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int, salt: str
     ) -> str:
         return self._answer
 
 
 def proposed(**proposal: str) -> list[Condition]:
     answer = json.dumps([{"words": "Maria Chen", **proposal}])
-    return [finding.condition for finding in read_with_model(Saying(answer), QUESTION, CATALOG, TODAY)]
+    return [finding.condition for finding in read_with_model(Saying(answer), QUESTION, CATALOG, TODAY, "")]
 
 
 @pytest.mark.parametrize(
@@ -95,27 +101,57 @@ def test_what_does_not_hold_is_left_out(proposal: dict[str, str]) -> None:
 def test_one_bad_condition_harms_no_other() -> None:
     good = {"words": "Maria Chen", "field": "author", "operation": "is not", "value": "Maria Chen"}
     answer = json.dumps([{**good, "value": "Nobody"}, good, 7])
-    (finding,) = read_with_model(Saying(answer), QUESTION, CATALOG, TODAY)
+    (finding,) = read_with_model(Saying(answer), QUESTION, CATALOG, TODAY, "")
     assert finding.negated
     assert QUESTION[slice(*finding.spans[0])] == "Maria Chen"
 
 
 @pytest.mark.parametrize("answer", ["", "[", "{}", "null", '"text"', "[[1]]", "not JSON"])
 def test_any_answer_can_be_read(answer: str) -> None:
-    assert read_with_model(Saying(answer), QUESTION, CATALOG, TODAY) == []
+    assert read_with_model(Saying(answer), QUESTION, CATALOG, TODAY, "") == []
 
 
 def test_an_answer_that_was_cut_off_gives_what_was_whole() -> None:
     good = {"words": "Maria Chen", "field": "author", "operation": "is", "value": "Maria Chen"}
     answer = json.dumps([good, good])[:-20]
-    assert len(read_with_model(Saying(answer), QUESTION, CATALOG, TODAY)) == 1
+    assert len(read_with_model(Saying(answer), QUESTION, CATALOG, TODAY, "")) == 1
 
 
 def test_a_model_that_fails_finds_nothing() -> None:
     class Failing(Saying):
         def complete(
-            self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int
+            self,
+            messages: Sequence[tuple[str, str]],
+            *,
+            schema: Mapping[str, Any],
+            max_tokens: int,
+            salt: str,
         ) -> str:
             raise InputError("too long")
 
-    assert read_with_model(Failing(""), QUESTION, CATALOG, TODAY) == []
+    assert read_with_model(Failing(""), QUESTION, CATALOG, TODAY, "") == []
+
+
+def test_callers_who_see_different_things_share_no_cached_prompt(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    salts: list[str] = []
+
+    class Noting(Saying):
+        def complete(
+            self,
+            messages: Sequence[tuple[str, str]],
+            *,
+            schema: Mapping[str, Any],
+            max_tokens: int,
+            salt: str,
+        ) -> str:
+            salts.append(salt)
+            return "[]"
+
+    store = EdgeStore(tmp_path / "store")
+    fill(store, [make_document(n, {"author": "Maria Chen"}, tenant=tenant) for n, tenant in enumerate("ab")])
+    reader = QuestionReader(store, make_settings("retrieve.reader=model"), Noting("[]"))
+    for tenant in "aab":
+        reader.read(QUESTION, visible_to(tenant, None))
+    assert salts[0] == salts[1] != salts[2]

@@ -125,6 +125,7 @@ def test_a_failure_that_passes_is_not_noticed(
         ("close", r"server at http://127\.0\.0\.1:\d+ cannot be reached while searching.*store\.url"),
         (403, r"wants another key while searching.*store\.api_key"),
         (400, "refused while searching: 400 .*told to fail"),
+        ("elsewhere", r"searching is no Qdrant server \(404 .*store\.url"),
         ("garbage", r"no Qdrant server, or of another version.*store\.url"),
     ],
 )

@@ -44,7 +44,12 @@ class Saying:
         self._lock = threading.Lock()
 
     def complete(
-        self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int
+        self,
+        messages: Sequence[tuple[str, str]],
+        *,
+        schema: Mapping[str, Any],
+        max_tokens: int,
+        salt: str = "",
     ) -> str:
         text, _, question = messages[-1][1].rpartition("\n\nField: ")
         name = question.partition(" (")[0]
@@ -184,7 +189,12 @@ def test_a_damaged_cache_is_begun_anew(extractor: Make, home: Path) -> None:
 def test_a_text_that_does_not_fit_is_shown_in_part(extractor: Make) -> None:
     class Narrow(Saying):
         def complete(
-            self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int
+            self,
+            messages: Sequence[tuple[str, str]],
+            *,
+            schema: Mapping[str, Any],
+            max_tokens: int,
+            salt: str = "",
         ) -> str:
             if len(messages[-1][1]) > 1200:
                 raise InputError("too long")
@@ -196,7 +206,12 @@ def test_a_text_that_does_not_fit_is_shown_in_part(extractor: Make) -> None:
 
     class Shut(Saying):
         def complete(
-            self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int
+            self,
+            messages: Sequence[tuple[str, str]],
+            *,
+            schema: Mapping[str, Any],
+            max_tokens: int,
+            salt: str = "",
         ) -> str:
             raise InputError("too long")
 
@@ -210,7 +225,12 @@ def test_the_schema_allows_a_quote_and_a_value_and_nothing_else(extractor: Make)
 
     class Schooled(Saying):
         def complete(
-            self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int
+            self,
+            messages: Sequence[tuple[str, str]],
+            *,
+            schema: Mapping[str, Any],
+            max_tokens: int,
+            salt: str = "",
         ) -> str:
             schemas.append(schema)
             assert messages[0][0] == "system"

@@ -110,7 +110,7 @@ class Signed:
 
     asked = 0
 
-    def complete(self, messages: Any, *, schema: Any, max_tokens: int) -> str:
+    def complete(self, messages: Any, *, schema: Any, max_tokens: int, salt: str = "") -> str:
         type(self).asked += 1
         return json.dumps({"quote": "runs at noon", "value": "noon"})
 
