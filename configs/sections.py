@@ -250,6 +250,7 @@ class RetrieveSettings(Section):
     all_tenants: bool
     reader: Literal["off", "linker", "model", "both"]
     chat: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    follow_ups: bool
     relax: bool
     fields: dict[str, FieldHint]
     today: date | None

@@ -152,7 +152,10 @@ class Answerer:
             InputError: an empty question, or one that does not fit the model's context.
         """
         started = time.perf_counter()
-        retrieval = self._retriever.retrieve(question, filter=filter, tenant=tenant, access=access)
+        earlier = [asked for asked, _ in history]
+        retrieval = self._retriever.retrieve(
+            question, earlier=earlier, filter=filter, tenant=tenant, access=access
+        )
         yield Found(retrieval)
         if not retrieval.passages:
             yield Delta(ABSTENTION)

@@ -18,6 +18,7 @@ from configs.settings import Settings
 from retrieve.embed import Embedder, load_embedder
 from retrieve.evidence import evidence
 from retrieve.filters import Filter, all_of, keys_of
+from retrieve.follow_ups import joined, leans, topic_of
 from retrieve.highlights import Highlight, closest_sentence, highlights
 from retrieve.schema import RESERVED, FieldType, Passage
 from retrieve.search import Searcher
@@ -69,6 +70,7 @@ class Retriever:
         self,
         question: str,
         *,
+        earlier: Sequence[str] = (),
         filter: Filter | None = None,
         tenant: str | None = None,
         access: Sequence[str] | None = None,
@@ -79,6 +81,7 @@ class Retriever:
 
         Args:
             question: any text that is not blank.
+            earlier: the questions before it in a conversation, oldest first; see `follow_ups`.
             filter: the caller's own condition, ANDed.
             tenant, access: what the caller may see; see `visible_to`.
             top_k: how many passages at most; None takes ``retrieve.top_k``.
@@ -97,13 +100,21 @@ class Retriever:
         callers = self._callers(filter, tenant, access)
         shown = trace or Trace()
         with shown.stage("reading the question"):
-            plan = self._reader.read(query, callers)
-        plan, passages = self._found(plan, callers, top_k, shown, exact=trace is not None)
+            first, *others = self._plans(query, earlier, callers)
+        plan, passages = self._found(first, callers, top_k, shown, exact=trace is not None)
+        for other in () if passages else others:
+            plan, passages = self._found(other, callers, top_k, shown, exact=trace is not None)
         where = all_of(plan.filter, callers)
         with shown.stage("choosing") as stage:
             chosen = self._searcher.choose(plan.semantic_query, passages, where, top_k)
             record(stage, chosen)
         return Retrieval(question, plan, tuple(map(self._public, chosen)))
+
+    def _plans(self, query: str, earlier: Sequence[str], callers: Filter | None) -> list[QueryPlan]:
+        """How a question is searched for, and what comes after if that finds nothing."""
+        plan = self._reader.read(query, callers)
+        topic = topic_of(earlier) if self._settings.follow_ups and earlier and leans(query) else None
+        return [plan] if topic is None else [joined(self._reader.read(_clean(topic), callers), plan), plan]
 
     def _public(self, passage: Passage) -> Passage:
         """The passage without the fields that settings call private."""

@@ -167,6 +167,19 @@ class PlainWords(WordTable):
         return frozenset(self.negators.pairs)
 
 
+class FollowUpWords(WordTable):
+    """``follow_ups.yaml``, which explains each: what makes a question lean on the one before."""
+
+    few: int
+    openings: tuple[str, ...]
+    pronouns: Words
+    others: Words
+    determiners: Words
+    verbs: Words
+    before_that: Words
+    empty_after_it: Words
+
+
 class UnitNames(WordTable):
     """A unit: how many of its dimension's own unit it is, and what it is called."""
 
@@ -222,6 +235,12 @@ def plain_words() -> PlainWords:
 def amount_words() -> AmountWords:
     """The words of numbers and units."""
     return read_table("amounts.yaml", AmountWords)
+
+
+@lru_cache(maxsize=1)
+def follow_up_words() -> FollowUpWords:
+    """What makes a question lean on the one before."""
+    return read_table("follow_ups.yaml", FollowUpWords)
 
 
 @lru_cache(maxsize=1)
