@@ -86,6 +86,7 @@ def remove(paths: Sequence[str], settings: Settings, store: Store) -> Report:
         StoreError: the store is locked or damaged.
     """
     report = Report()
+    store.recover()
     _select(read_ledger(store), paths, report)
     embedder = load_embedder(settings)
     with store.writer(

@@ -87,7 +87,7 @@ class Sync:
         """
         self.report.paths = paths
         for _ in range(ATTEMPTS):
-            self._store.recover(self._settings.ingest.lock_wait_s)
+            self._store.recover()
             self._store.check()
             # The generation first: should the ledger be a newer one, we notice before we write.
             info = self._store.info()

@@ -128,6 +128,8 @@ class Publisher:
 
     def _flush(self) -> None:
         """Embed and write the chunks at hand, longest first, a batch at a time."""
+        if self._stored.expects:
+            self._behind.wait()  # what is read must not be replaced meanwhile
         stored = self._stored.find([chunk.embedding_text() for chunk in self._chunks])
         found = [a if a is not None else b for a, b in zip(self._given, stored, strict=True)]
         if self._outdated:

@@ -39,6 +39,7 @@ def reembed(settings: Settings, store: Store, stages: Stages) -> Reembedded:
         StoreError: the store is locked or damaged. ModelError: the embedder is not here.
     """
     started = time.monotonic()
+    store.recover()
     store.check()
     info = store.info()
     embedder = load_embedder(settings)

@@ -31,6 +31,11 @@ class StoredVectors:
             self._vectors = {}
         self._pending += documents
 
+    @property
+    def expects(self) -> bool:
+        """Whether the next `find` looks into the store."""
+        return bool(self._pending)
+
     def find(self, texts: Sequence[str]) -> list[Vector | None]:
         """The stored vector, shape (dim,), of each text as it is embedded; None where there is none."""
         if self._pending:

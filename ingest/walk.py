@@ -84,7 +84,8 @@ class Walk:
         try:
             status = os.stat(path)  # noqa: PTH116 - strings in a hot loop
         except OSError as error:  # such as a disk that is not mounted now: what it holds stays
-            if self.scope.covers(path):
+            may_be_folder = not Path(path).suffix and self.scope.covers(path)
+            if may_be_folder or (self.accepts(path) and self._takes(path)):
                 nowhere = error.errno == errno.ENOENT
                 self._fail(
                     path, "a link that leads nowhere" if nowhere else f"cannot be read: {error.strerror}"
@@ -105,8 +106,11 @@ class Walk:
         inside = relative(path, self.root)
         return self.excluded(inside) or self.excluded(inside + "/")
 
+    def _takes(self, path: str) -> bool:
+        return self.scope.covers(path) and self.included(relative(path, self.root))
+
     def _file(self, path: str, *, linked: bool = False) -> None:
-        if not self.scope.covers(path) or not self.included(relative(path, self.root)):
+        if not self._takes(path):
             return
         if self.accepts(path):
             self._take(path, linked=linked)

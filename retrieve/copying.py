@@ -50,6 +50,7 @@ def copy_store(
         StoreError: one of them cannot be read or written, or the source changed meanwhile.
     """
     started = time.monotonic()
+    source.recover()
     source.check()
     info = source.info()
     _check_both(info, target.info(), replace=replace)

@@ -12,7 +12,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-NO_TEXTS = ("punycode", "idna", "unicode_escape", "raw_unicode_escape")
+NO_TEXTS = ("punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined")
 """Codecs that no document is written in; the first takes a time that grows with the square of a text."""
 
 _WESTERN = frozenset("äöüßÄÖÜéèêëàâçñáíóúôîïûùòœæøåãõÉÈÀÂÇÑÁÍÓÚÔÎÆØÅÃÕ¿¡–—‘’‚“”„«»•…€£§©®°½·\xa0")

@@ -169,8 +169,12 @@ class ServerDoctor:
         return [Finding("commit", "problem", message, advice, self._finish)]
 
     def _finish(self) -> str:
-        store = ServerStore(self._client, self._versions.alias, self._folder)
-        store.recover(0)
+        chosen = self._settings.store
+        layout, patience_s = Layout.of(chosen), chosen.timeout_s
+        store = ServerStore(
+            self._client, self._versions.alias, self._folder, layout=layout, patience_s=patience_s
+        )
+        store.recover()
         return f"finished; {store.info().chunks:,} chunks are published"
 
     def _unused(self) -> list[Finding]:

@@ -202,8 +202,11 @@ class Store(Protocol):
         """
         ...
 
-    def recover(self, wait_s: float) -> None:
-        """Finish the commit of a writer that died in the middle of one; see `writer` for errors."""
+    def recover(self) -> None:
+        """Finish the commit of a writer that died in the middle of one; see `writer` for errors.
+
+        A writer that is alive finishes its own.
+        """
         ...
 
     def settle(self, wait_s: float) -> None:

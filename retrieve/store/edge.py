@@ -146,7 +146,7 @@ class EdgeStore:
             with EdgeWriter(self._folder, manifest, embedder, dimension, fields, rebuild=fresh) as writer:
                 yield writer
 
-    def recover(self, wait_s: float) -> None:
+    def recover(self) -> None:
         """Nothing: a commit is one file that is replaced."""
 
     def settle(self, wait_s: float) -> None:

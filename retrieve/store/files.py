@@ -83,11 +83,16 @@ def write_json(path: Path, value: Any) -> None:
 def write_durably(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Replace a file atomically and durably by what ``write`` puts into it."""
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
     _sync(path.parent)
 
 

@@ -15,19 +15,24 @@ from configs.folders import make_folder
 LOCK, OWNER = "lock", "lock.owner"
 
 
+class LockedError(StoreError):
+    """Somebody else holds a store's write lock."""
+
+
 @contextlib.contextmanager
 def write_lock(folder: Path, wait_s: float) -> Iterator[None]:
     """Hold a store folder's write lock; the system frees it when the process dies.
 
     Raises:
-        StoreError: somebody else held it for longer than ``wait_s``, or the folder cannot be written.
+        LockedError: somebody else held it for longer than ``wait_s``.
+        StoreError: the folder cannot be written.
     """
     try:
         make_folder(folder)
         lock = filelock.FileLock(folder / LOCK)
         lock.acquire(timeout=wait_s)
     except filelock.Timeout:
-        raise StoreError(
+        raise LockedError(
             f"the store in {folder} is being written by {_owner(folder)}; wait until it is done, "
             "or give it longer with --set ingest.lock_wait_s=SECONDS"
         ) from None

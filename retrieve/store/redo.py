@@ -3,6 +3,9 @@
 A server changes its points one request at a time. Were a commit only half done, some documents would
 carry labels that the ledger knows nothing of, and nobody would ever look at them again. Redo logging
 (Haerder and Reuter, 1983): carrying a commit out twice does no harm, so it is done again from the log.
+
+The log lies in the folder of the machine that writes, with the ledger. In the server stands only that a
+commit has begun, so that another machine does not believe its own ledger meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -19,6 +23,7 @@ from configs.errors import StoreError
 from retrieve.schema import FieldType
 from retrieve.store.base import Record
 from retrieve.store.files import remove, write_durably
+from retrieve.store.manifest import FILE as MANIFEST
 
 FILE = "commit.redo"
 
@@ -28,8 +33,9 @@ class Redo:
     """What a commit changes in the published version, and what it publishes with it."""
 
     commit: str
-    """Its name; the version that it was published in carries it."""
-    generation: int
+    """Its name, which the version that it was published in carries."""
+    base: tuple[str, str]
+    """The version that it changes, by its name and that of the commit before."""
     side: str | None
     """Folder of the side files, complete by now."""
     embedder: str
@@ -63,21 +69,18 @@ def read_redo(folder: Path) -> Redo | None:
     """
     path = folder / FILE
     try:
-        with np.load(path, allow_pickle=False) as parts:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as parts:
             head: dict[str, Any] = json.loads(parts["commit"].tobytes())
-            vectors = parts["vectors"]
+            points, vectors = head.pop("records"), parts["vectors"]
+        records = [Record(p["id"], p["payload"], v) for p, v in zip(points, vectors, strict=True)]
+        return Redo(**head | {"base": tuple(head["base"])}, records=records)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise StoreError(
-            f"{path}, a commit that was not finished, cannot be read ({error}); delete it and run "
-            "python -m ingest reembed, or delete the collection and ingest again"
+            f"{path}, a commit that was cut short, cannot be read ({error}); "
+            f"delete it and {folder / MANIFEST}, and ingest again"
         ) from None
-    points = head.pop("records")
-    records = [
-        Record(point["id"], point["payload"], vector) for point, vector in zip(points, vectors, strict=True)
-    ]
-    return Redo(**head, records=records)
 
 
 def drop_redo(folder: Path) -> None:

@@ -35,8 +35,9 @@ from retrieve.store.base import (
 )
 from retrieve.store.bm25 import Bm25
 from retrieve.store.files import remove, sizes
-from retrieve.store.lock import write_lock
+from retrieve.store.lock import LockedError, write_lock
 from retrieve.store.manifest import Manifest, read_manifest
+from retrieve.store.redo import FILE as REDO
 from retrieve.store.redo import drop_redo, read_redo
 from retrieve.store.server_client import aretry, is_missing, retry, server_errors
 from retrieve.store.server_filters import to_server
@@ -209,9 +210,9 @@ class ServerStore:
                     remove(writer.side)
                     self._published.forget()
 
-    def recover(self, wait_s: float) -> None:
-        if read_redo(self._folder) is not None:
-            with write_lock(self._folder, wait_s):
+    def recover(self) -> None:
+        if (self._folder / REDO).exists():
+            with contextlib.suppress(LockedError), write_lock(self._folder, 0):
                 self._finish_commit()
 
     def _finish_commit(self) -> None:
@@ -239,7 +240,7 @@ class ServerStore:
         fields: Mapping[str, FieldType],
         **options: str | None,
     ) -> ServerWriter:
-        side = self._local(version.manifest if version else Manifest()).side
+        side = self._local(version).side
         client, versions, folder = self._client, self.versions, self._folder
         layout, patience_s = self._layout, self._patience_s
         return ServerWriter(
@@ -315,17 +316,22 @@ class ServerStore:
         )
 
     def _side_folder(self, version: Version | None) -> Path | None:
-        side = self._local(version.manifest if version else Manifest()).side
+        side = self._local(version).side
         return self._folder / side if side else None
 
-    def _local(self, published: Manifest) -> Manifest:
+    def _local(self, published: Version | None) -> Manifest:
         """This machine's side files, if they belong to the published state.
 
-        They do not when the collection was deleted, or written from another machine: a ledger that
-        speaks of other chunks than the collection's must not be believed.
+        They do not when the collection was deleted, or written from another machine, or another
+        machine's commit has begun: a ledger that speaks of other chunks must not be believed.
         """
         local = read_manifest(self._folder)
-        return local if local.generation == published.generation else Manifest()
+        if local.generation != (published.manifest.generation if published else 0):
+            return Manifest()
+        if published is not None and published.pending:
+            redo = read_redo(self._folder)
+            return local if redo is not None and redo.commit == published.pending else Manifest()
+        return local
 
 
 def _has_answers(version: Version | None, request: SearchRequest) -> TypeGuard[Version]:

@@ -105,13 +105,24 @@ def is_missing(error: Exception) -> bool:
     return isinstance(error, ValueError) and "not found" in str(error)  # qdrant-client's in-memory mode
 
 
+def is_refused(error: Exception) -> bool:
+    """Whether a server will not do what was asked however often it is asked: the request is the reason."""
+    passing = (401, 403, 404, 408, 409, *TRANSIENT)  # another key, name or moment may change these
+    return (
+        isinstance(error, UnexpectedResponse)
+        and 400 <= (error.status_code or 0) < 500
+        and error.status_code not in passing
+    )
+
+
 def _is_of_qdrant(body: bytes) -> bool:
     """Whether an error was told by Qdrant, and not by a proxy before it or by another server."""
     try:
         told = json.loads(body)
     except ValueError:
         return False
-    return isinstance(told, dict) and "error" in (told.get("status") or ())
+    status = told.get("status") if isinstance(told, dict) else None
+    return isinstance(status, dict) and "error" in status
 
 
 def _is_transient(error: Exception) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 from retrieve.fields import fields_of, merge_fields, stored_payload
 from retrieve.filters import Condition, Filter, HasId, MatchAny
@@ -19,7 +20,7 @@ from retrieve.store.bm25 import Bm25
 from retrieve.store.files import remove
 from retrieve.store.manifest import Manifest, write_manifest
 from retrieve.store.redo import Redo, drop_redo, write_redo
-from retrieve.store.server_client import retry
+from retrieve.store.server_client import is_refused, retry
 from retrieve.store.server_filters import to_server
 from retrieve.store.server_versions import DENSE, SPARSE, Layout, Version, Versions
 from retrieve.store.side import WorkingSide
@@ -137,28 +138,40 @@ class ServerWriter:
         side = self._side.publish(self._published.side, f"side-{generation}")
         if not changed and side == self._published.side:
             return
-        redo = self._held_back(generation, side) if held else None
-        if redo is not None:
+        commit = uuid.uuid4().hex
+        if held and self._before is not None:
+            redo = self._held_back(self._before, commit, side)
             write_redo(self._folder, redo)
+            self._versions.announce(self._before, commit)
             self._apply(redo)
             self._held, self._documents, self._chunks = {}, set(), set()
         after = self._counted() if changed else self._published
         after = after.model_copy(update={"generation": generation, "side": side})
-        self._publish(after, changed, redo.commit if redo else "")
+        self._publish(after, changed, commit)
 
     def finish(self, redo: Redo) -> None:
-        """Carry out a commit that a writer died over.
+        """Carry out a commit that a writer died over, if the version is still the one that it was made for.
 
-        Its side files are published with it unless others have written since: they would not know of that.
+        If it is another one by now, or the server refuses what is asked, nobody knows what the chunks
+        are: a generation without side files is published, after which ingest compares them all anew.
         """
-        before = self._published
-        if self._before is not None and self._before.commit == redo.commit:
-            after = before.model_copy(update={"side": redo.side})  # all but this folder knew of it already
-        else:
-            self._apply(redo)
-            side = redo.side if redo.generation == before.generation + 1 else None
-            after = self._counted().model_copy(update={"generation": before.generation + 1, "side": side})
-        self._publish(after, True, redo.commit)
+        before = self._before
+        assert before is not None
+        if before.commit == redo.commit:  # it was published, and this folder has not learned of it
+            self._publish(self._published.model_copy(update={"side": redo.side}), True, redo.commit)
+            return
+        commit, side = uuid.uuid4().hex, None
+        if (before.name, before.commit) == redo.base:
+            try:
+                self._apply(redo)
+                commit, side = redo.commit, redo.side
+            except UnexpectedResponse as error:
+                if not is_refused(error):
+                    raise
+        generation = before.manifest.generation + 1
+        self._publish(
+            self._counted().model_copy(update={"generation": generation, "side": side}), True, commit
+        )
 
     def _sweep(self, *kept: str | None) -> None:
         for path in self._folder.glob("side-*"):
@@ -171,10 +184,10 @@ class ServerWriter:
             with contextlib.suppress(Exception):  # whatever made us give up may be in the way here too
                 self._versions.drop(self._target)
 
-    def _held_back(self, generation: int, side: str | None) -> Redo:
+    def _held_back(self, before: Version, commit: str, side: str | None) -> Redo:
         return Redo(
-            commit=uuid.uuid4().hex,
-            generation=generation,
+            commit=commit,
+            base=(before.name, before.commit),
             side=side,
             embedder=self._embedder,
             fields=self._fields,

@@ -109,10 +109,12 @@ def test_a_dangling_link_and_a_pipe_fail_alone(tree: Path) -> None:
 
 def test_what_is_behind_a_link_that_leads_nowhere_is_unread_and_not_gone(tree: Path) -> None:
     (tree / "mounted").symlink_to(tree.parent / "not-mounted-now")
+    (tree / "library.so").symlink_to("library.so.1")
     listing = listed(tree)
     assert [(failure.path, failure.error) for failure in listing.failures] == [
         ("mounted", "a link that leads nowhere")
     ]
+    assert listing.is_unread(str(tree / "library.so" / "a.md"))
     assert listing.is_unread(str(tree / "mounted" / "sub" / "a.md"))
     assert not listing.is_unread(str(tree / "mounted.md"))
     by_pattern = listed(tree / "**" / "*.md")

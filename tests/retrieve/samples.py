@@ -52,10 +52,12 @@ def writing(store: Store, **options: object):  # type: ignore[no-untyped-def]
     return store.writer(**arguments)  # type: ignore[arg-type]
 
 
-def fill(store: Store, documents: Sequence[Document]) -> list[Chunk]:
-    """Write one chunk a document, in one commit."""
+def fill(store: Store, documents: Sequence[Document], labels: str = "") -> list[Chunk]:
+    """Write one chunk a document, in one commit, and a side file if it is to say something."""
     chunks = [make_chunk(document) for document in documents]
     with writing(store) as writer:
+        if labels:
+            (writer.side / "labels").write_text(labels)
         writer.upsert(chunks, vectors_for(chunks))
         writer.commit()
     return chunks

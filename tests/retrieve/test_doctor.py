@@ -19,7 +19,7 @@ from retrieve.store.edge import EdgeStore
 from retrieve.store.manifest import FILE, read_manifest
 from retrieve.store.server import ServerStore
 from retrieve.store.server_versions import META
-from tests.retrieve.qdrant_double import QdrantDouble
+from tests.retrieve.qdrant_double import Fault, QdrantDouble
 from tests.retrieve.samples import make_chunk, make_document, pages, vectors_for, writing
 
 Doctor = Callable[..., tuple[int, dict[str, str], list[str]]]
@@ -269,17 +269,24 @@ class TestServer:
     ) -> None:
         again = open_store(make_settings(*words[1::2]))
         assert isinstance(again, ServerStore)
-        double.fault = lambda request: 403 if request.startswith("PATCH") else None
-        with pytest.raises(StoreError):
-            write(again, 7)
-        double.fault = lambda request: None
+
+        def dies(number: int) -> None:
+            left = [1]  # the first says that a commit begins, the second that it is published
+
+            def fault(request: str) -> Fault | None:
+                left[0] -= request.startswith("PATCH")
+                return 403 if left[0] < 0 else None
+
+            double.fault = fault
+            with pytest.raises(StoreError):
+                write(again, number)
+            double.fault = lambda request: None
+
+        dies(7)
         with writing(again, embedder=EMBEDDER):  # becoming the writer finishes it
             pass
         assert doctor(*words) == (0, {}, [])
-        double.fault = lambda request: 403 if request.startswith("PATCH") else None
-        with pytest.raises(StoreError):
-            write(again, 8)
-        double.fault = lambda request: None
+        dies(8)
         code, problems, _ = doctor(*words)
         assert (code, sorted(problems)) == (1, ["chunks", "commit"])
         assert "died in the middle of a commit" in problems["commit"]

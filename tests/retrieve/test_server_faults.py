@@ -14,7 +14,7 @@ import pytest
 
 from configs.errors import StoreError
 from configs.settings import Settings
-from retrieve.store import open_store, server_client, server_writer
+from retrieve.store import open_store, redo, server_client, server_writer
 from retrieve.store.base import Store
 from retrieve.store.server import ServerStore
 from tests.aside import run
@@ -225,7 +225,7 @@ class TestWriting:
         fill(store, [make_document(7)])
         assert len(pages(store)) == 6
 
-    @pytest.mark.parametrize("step", range(5))
+    @pytest.mark.parametrize("step", range(6))
     def test_a_commit_that_was_cut_short_is_finished(
         self, double: QdrantDouble, store: ServerStore, reopened: Callable[[], ServerStore], step: int
     ) -> None:
@@ -241,15 +241,15 @@ class TestWriting:
         again = reopened()
         labels = again.side("labels")
         assert labels is not None
-        assert labels.read_text() == ("old" if step < 4 else "new")
-        again.recover(0)
+        assert labels.read_text() == ("old" if step < 5 else "new")
+        again.recover()
         labels = again.side("labels")
         assert labels is not None
         assert labels.read_text() == "new"
         assert {payload["tag"] for payload in again.scroll()} == {"new"}
         assert int(again.info().generation) == before + 1
         assert again.info().documents == 4  # the fifth was deleted
-        again.recover(0)
+        again.recover()
         assert int(again.info().generation) == before + 1
 
     def test_a_commit_that_all_but_this_folder_know_of_is_finished_here(
@@ -271,18 +271,60 @@ class TestWriting:
             assert labels.read_text() == "new"
         assert again.info().generation == generation
 
-    def test_a_commit_is_finished_without_its_side_files_where_others_wrote_since(
+    def test_no_ledger_is_believed_where_two_machines_wrote_and_one_died(
         self, double: QdrantDouble, store: ServerStore, tmp_path: Path, reopened: Callable[[], ServerStore]
+    ) -> None:
+        other = ServerStore(store.versions._client, "draftline", tmp_path / "other")
+        fill(other, [make_document(9, {"tag": "theirs"})], labels="theirs")
+        assert other.side("labels") is not None
+        double.fault = at_step(3)
+        with pytest.raises(StoreError):
+            relabel(store, "new")
+        double.fault = at("nothing")
+        assert other.side("labels") is None  # what has begun may have changed what it speaks of
+        fill(other, [make_document(8, {"tag": "theirs"})], labels="theirs")
+        assert other.side("labels") is not None
+        ids = {payload["id"] for payload in store.scroll()}
+        again = reopened()
+        again.recover()
+        assert {payload["id"] for payload in again.scroll()} == ids  # it is not made for what is there now
+        assert again.side("labels") is None
+        assert other.side("labels") is None
+
+    def test_a_commit_that_the_server_refuses_for_good_is_given_up(
+        self, double: QdrantDouble, store: ServerStore, reopened: Callable[[], ServerStore]
+    ) -> None:
+        before = int(store.info().generation)
+        double.fault = lambda request: 413 if "/points?wait" in request else None
+        with pytest.raises(StoreError, match="refused while writing: 413"):
+            relabel(store, "new")
+        again = reopened()
+        again.recover()
+        assert again.side("labels") is None
+        assert int(again.info().generation) == before + 1
+        double.fault = at("nothing")
+        fill(again, [make_document(7)], labels="mine")
+        assert len(pages(again)) == 6
+        assert again.side("labels") is not None
+
+    def test_a_damaged_log_is_named(
+        self, double: QdrantDouble, store: ServerStore, reopened: Callable[[], ServerStore]
     ) -> None:
         double.fault = at_step(2)
         with pytest.raises(StoreError):
             relabel(store, "new")
         double.fault = at("nothing")
-        other = ServerStore(store.versions._client, "draftline", tmp_path / "other")
-        fill(other, [make_document(9, {"tag": "theirs"})])
+        log = store._folder / redo.FILE
+        whole = log.read_bytes()
         again = reopened()
-        again.recover(0)
-        assert {payload["tag"] for payload in again.scroll()} == {"new", "theirs"}
+        for damage in (b"", whole[:1000], b"{}", whole[: len(whole) // 2]):
+            log.write_bytes(damage)
+            with pytest.raises(
+                StoreError, match=r"commit\.redo, .*cannot be read.*delete it and .*manifest\.json"
+            ):
+                again.recover()
+        log.unlink()
+        (log.parent / "manifest.json").unlink()
         assert again.side("labels") is None
 
     def test_a_commit_to_a_collection_that_is_gone_is_forgotten(

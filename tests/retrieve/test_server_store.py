@@ -70,7 +70,7 @@ def test_a_ledger_of_another_collection_is_not_believed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("call", "left"),
-    [("delete", ["page-1.md", "page-2.md", "page-3.md"]), ("update_collection", ["page-1.md", "page-3.md"])],
+    [("delete", ["page-1.md", "page-2.md", "page-3.md"]), ("update_collection", ["page-1.md", "page-2.md"])],
 )
 def test_a_commit_that_dies_half_way_is_mended_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, left: list[str]
