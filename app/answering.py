@@ -155,7 +155,7 @@ class Service:
                 for event in events:
                     match event:
                         case Found(retrieval=retrieval):
-                            turn = turn.found(retrieval.passages)
+                            turn = turn.found(retrieval)
                         case Delta(text=text):
                             turn = turn.model_copy(update={"answer": turn.answer + text})
                         case Finished(answer=answer):

@@ -121,7 +121,7 @@ def _ask(page: Page, chat: Chat, question: str) -> None:
 def _show_turn(turn: Turn, key: str) -> None:
     left, right = _columns(key)
     with left:
-        st.html(sources.question_html(turn.question))
+        st.html(sources.question_html(turn))
         if turn.answer:
             st.html(sources.answer_html(turn, key))
         _show_ending(turn)
@@ -155,7 +155,8 @@ def _watch(page: Page, job: Job, key: str) -> None:
     A click or a reload may end this run at any of its `html` calls; the answer goes on without it.
     """
     left, right = _columns(key)
-    left.html(sources.question_html(job.turn.question))
+    question = left.empty()
+    question.html(sources.question_html(job.turn))
     answer, note, cards = left.empty(), left.empty(), right.empty()
     left.button("Stop", key=f"stop-{key}", icon=":material/stop_circle:", on_click=job.cancel)
     version = 0
@@ -164,6 +165,7 @@ def _watch(page: Page, job: Job, key: str) -> None:
         if turn.answer:
             answer.html(sources.answer_html(turn, key, writing=True))
         if turn.sources:
+            question.html(sources.question_html(turn))
             cards.html(sources.sources_html(turn, key))
         note.html(sources.note_html(_progress(page, job, turn)))
         version = job.wait(version, _TICK_S)

@@ -12,7 +12,7 @@ import re
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from configs.errors import DraftlineError
 
 if TYPE_CHECKING:
     from generate.answer import Answer
+    from retrieve.retriever import Retrieval
     from retrieve.schema import Passage
 
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -82,6 +83,8 @@ class Turn(_Record):
     """A question and what became of it. Marker n stands for ``sources[n - 1]``."""
 
     question: str
+    topic: str = ""
+    """The earlier question that it was searched for with."""
     state: State = "answering"
     answer: str = ""
     abstained: bool = False
@@ -90,9 +93,10 @@ class Turn(_Record):
     quotes: tuple[Quote, ...] = ()
     figures: Figures | None = None
 
-    def found(self, passages: Iterable[Passage]) -> Turn:
+    def found(self, retrieval: Retrieval) -> Turn:
         """The turn once retrieval has found its passages."""
-        return self.model_copy(update={"sources": tuple(map(_source, passages))})
+        sources = tuple(map(_source, retrieval.passages))
+        return self.model_copy(update={"sources": sources, "topic": retrieval.plan.topic})
 
     def finished(self, answer: Answer) -> Turn:
         """The turn once the answer is whole."""
@@ -108,7 +112,7 @@ class Turn(_Record):
             tokens_per_step=stats.tokens_per_step,
             cached_prompt_tokens=stats.cached_prompt_tokens,
         )
-        return self.found(answer.retrieval.passages).model_copy(
+        return self.found(answer.retrieval).model_copy(
             update={
                 "state": "done",
                 "answer": answer.answer,

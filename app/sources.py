@@ -42,9 +42,10 @@ def answer_html(turn: Turn, key: str, *, writing: bool = False) -> str:
     return f'<div class="{kind}" aria-live="polite">{body}{cursor}</div>'
 
 
-def question_html(question: str) -> str:
-    """The question, as it was typed."""
-    return f'<div class="dl-question">{escape(question)}</div>'
+def question_html(turn: Turn) -> str:
+    """The question, as it was typed, and the earlier one that it was searched for with."""
+    topic = f'<p class="dl-topic">searched for after “{escape(turn.topic)}”</p>' if turn.topic else ""
+    return f'<div class="dl-question">{escape(turn.question)}</div>{topic}'
 
 
 def note_html(text: str, kind: str = "info") -> str:

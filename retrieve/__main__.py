@@ -26,6 +26,7 @@ EXCERPT = 600
 EPILOG = """examples:
   python -m retrieve "Who may hold the write lock?"
   python -m retrieve "release notes" --filter '{"must": [{"key": "author", "match": {"value": "Ann"}}]}'
+  python -m retrieve "And for how long?" --after "Who may hold the write lock?" --explain
   python -m retrieve --batch questions.jsonl > passages.jsonl"""
 
 
@@ -42,6 +43,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", metavar="NAME", help="only documents with this tenant label")
     parser.add_argument(
         "--access", metavar="LABEL", action="append", help="an access label you have; repeatable"
+    )
+    parser.add_argument(
+        "--after",
+        metavar="QUESTION",
+        action="append",
+        default=[],
+        help="a question asked before, for a follow-up such as 'and when?'; repeatable, oldest first",
     )
     parser.add_argument("--top-k", type=int, metavar="N", help="how many passages at most")
     parser.add_argument(
@@ -60,8 +68,8 @@ def _query(context: Context) -> int:
         raise InputError("give a question, or --batch FILE with one a line")
     retriever, where = _open(context)
     if args.batch is not None:
-        if args.explain:
-            raise InputError("--explain shows one question; leave out --batch")
+        if args.explain or args.after:
+            raise InputError("--explain and --after are about one question; leave out --batch")
         return run_batch(
             context,
             lambda question: _retrieve(context, retriever, question, where),
@@ -100,7 +108,13 @@ def _retrieve(
 ) -> Retrieval:
     args = context.args
     return retriever.retrieve(
-        question, filter=where, tenant=args.tenant, access=args.access, top_k=args.top_k, trace=trace
+        question,
+        earlier=args.after,
+        filter=where,
+        tenant=args.tenant,
+        access=args.access,
+        top_k=args.top_k,
+        trace=trace,
     )
 
 

@@ -1,6 +1,7 @@
 """Copying a store whole: from the embedded one to a server, and back.
 
-The copy is built beside what the target holds and replaces it at once. The source is only read.
+The copy is built beside what the target holds and replaces it at once. The source is only read,
+but for a commit that was cut short there, which is finished first.
 """
 
 from __future__ import annotations

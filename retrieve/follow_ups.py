@@ -13,38 +13,37 @@ from retrieve.self_query.lexicon import follow_up_words
 from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.text import Word, fold, words
 
-SHOWN = 60
-"""Characters of the earlier question that the plan's explanation shows."""
-
 
 def leans(question: str) -> bool:
     """Whether a question says only together with an earlier one what it is about; English ones, that is."""
     table, found = follow_up_words(), words(question)
-    if len(found) <= table.few or fold(question).lstrip().startswith(table.openings):
+    spaced = not any(character > "\u2e7f" for character in question)  # Chinese has no spaces to count
+    if (spaced and len(found) <= table.few) or fold(question).lstrip().startswith(table.openings):
         return True
-    meant = False  # something that a pronoun may mean was named
+    one = many = False  # whether something was named that "it" or "they" may mean
     for place, word in enumerate(found):
-        if not meant and _points_back(found, place):
-            return True
         before = found[place - 1].norm if place else ""
         named = place > 0 and word.is_name and word.raw != "I"
-        meant = meant or named or (before in table.determiners and word.norm not in table.pronouns)
-        if word.norm in table.others:
+        if not (named and word.raw.isupper()) and _points_back(found, place, one=one, many=many):
             return True
+        one = one or named or (before in table.determiners and word.norm not in table.pronouns)
+        many = many or one or (word.norm != word.stem and word.norm not in table.not_plural)
     return False
 
 
-def _points_back(found: Sequence[Word], place: int) -> bool:
+def _points_back(found: Sequence[Word], place: int, *, one: bool, many: bool) -> bool:
     table, norm = follow_up_words(), found[place].norm
+    before = found[place - 1].norm if place else ""
     after = [word.norm for word in found[place + 1 : place + 3]]
+    if norm in table.others:
+        return True
+    if many if norm in table.plural else one:
+        return False
     if norm == "it":  # "is it possible", "how long does it take to": it means nothing
-        return not (
-            (after[:1] and after[0] in table.empty_after_it) or (after[1:] and after[1] in ("to", "that"))
-        )
+        return not (table.empty_after_it.intersection(after[:1]) or {"to", "that"}.intersection(after[1:]))
     if norm in ("this", "that"):  # but "the motors that were made"
-        opens = place == 0 or found[place - 1].norm in table.before_that
-        return not after or (opens and after[0] in table.verbs)
-    return norm in table.pronouns
+        return not after or ((not place or before in table.before_that) and after[0] in table.verbs)
+    return norm in table.pronouns or norm in table.plural
 
 
 def topic_of(earlier: Sequence[str]) -> str | None:
@@ -56,16 +55,15 @@ def joined(topic: QueryPlan, plan: QueryPlan) -> QueryPlan:
     """A follow-up's plan, with the words of its topic and conditions on fields of which it says nothing."""
     start = len(topic.question) + 1
     own = tuple(_moved(finding, start) for finding in plan.findings)
-    told = {getattr(finding.condition, "key", None) for finding in own}
-    kept = tuple(f for f in topic.findings if getattr(f.condition, "key", None) not in told)
-    shown = topic.question if len(topic.question) <= SHOWN else f"{topic.question[: SHOWN - 3]}..."
+    told = frozenset[str]().union(*(finding.keys for finding in own))
+    kept = tuple(finding for finding in topic.findings if told.isdisjoint(finding.keys))
     return replace(
         plan,
         question=f"{topic.question} {plan.question}",
         semantic_query=f"{topic.semantic_query} {plan.semantic_query}".strip(),
         findings=(*kept, *own),
         sort=plan.sort or topic.sort,
-        notes=(*plan.notes, f'read after "{shown}"'),
+        topic=topic.question,
     )
 
 

@@ -29,6 +29,9 @@ _DEEPEST_FIELD = 3
 _DEEPEST_HEADING = 4
 _TITLES = ("title", "name", "headline", "subject", "label")
 _BODIES = ("text", "content", "body", "markdown", "page_content", "article", "document")
+_TEXTS = ("text", "content", "page_content")
+_SENTENCE = 3
+"""Words from which on a value of such a name is text; "application/json" is none."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
 
@@ -73,7 +76,7 @@ def _fields(record: dict[str, Any]) -> tuple[Metadata, int]:
     """The short fields as metadata, and how many more there would be."""
     found: dict[str, Any] = {}
     dropped = 0
-    for name, value in _short(record, "", 1):
+    for name, value in _short({k: v for k, v in record.items() if not _is_body(k, v)}, "", 1):
         if len(found) >= MAX_FIELDS or name.split(".")[0] == RESERVED:
             dropped += 1
         else:
@@ -93,6 +96,11 @@ def _short(record: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[st
             yield name, _kept(value)
         elif isinstance(value, list) and 0 < len(value) <= MAX_VALUES and all(map(_is_short, value)):
             yield name, [_kept(item) for item in value]
+
+
+def _is_body(key: str, value: Any) -> bool:
+    """Whether a value is the record's text by its name, however short it is."""
+    return key.lower() in _TEXTS and isinstance(value, str) and len(value.split()) >= _SENTENCE
 
 
 def _is_short(value: Any) -> bool:
@@ -122,9 +130,10 @@ class _Writer:
         title = next((record[name] for name in _TITLES if isinstance(record.get(name), str)), "")
         lead = heading(1, _clean(title)) if _is_short(title) else ""
         rest = {key: value for key, value in record.items() if not (lead and value is title)}
-        if not any(isinstance(value, str) and not _is_flat(value) for value in rest.values()):
+        bodies = {key for key, value in rest.items() if _is_body(key, value)}
+        if not bodies and not any(isinstance(value, str) and not _is_flat(value) for value in rest.values()):
             return blocks([lead, *self.value(rest, 1)])
-        rest = {key: value for key, value in rest.items() if not _is_field(value)}
+        rest = {key: value for key, value in rest.items() if key in bodies or not _is_field(value)}
         if len(rest) == 1 and next(iter(rest)).lower() in _BODIES:
             return blocks([lead, *self.value(next(iter(rest.values())), 1)])
         return blocks([lead, *self.sections(rest, 2)])

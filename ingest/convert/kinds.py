@@ -59,7 +59,7 @@ KINDS = {
         Kind("rst", (".rst",), "rst", "1", ("docutils", "lxml")),
         Kind("org", (".org",), "org", "1"),
         Kind("notebook", (".ipynb",), "notebook", "1"),
-        Kind("json", (".json",), "json", "1"),
+        Kind("json", (".json",), "json", "2"),
         Kind("code", tuple(LANGUAGES), "code", "1"),
         Kind("archive", _ARCHIVES, "archives", "1", options=_ARCHIVE_LIMITS, container=True),
         Kind("records", (".jsonl", ".ndjson", ".mbox"), "records", "1", container=True),

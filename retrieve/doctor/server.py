@@ -145,11 +145,14 @@ class ServerDoctor:
         return [Finding("nodes", "ok", f"{cluster.shard_count} shards on {peers} nodes, all active")]
 
     def _ledger(self, published: Version) -> Finding:
-        local = read_manifest(self._folder)
-        if local.generation == published.manifest.generation:
+        local, state = read_manifest(self._folder), published.manifest
+        advice = "ingest where it was done last; an ingest here reads and embeds all files again"
+        if published.pending and not (self._folder / redo.FILE).exists():
+            message = "another machine is writing, or has died over it: no ledger but its own is believed"
+            return Finding("ledger", "note", message, advice)
+        if (local.generation, local.commit) == (state.generation, state.commit):
             return Finding("ledger", "ok", "this machine was the last to write")
         message = "another machine was the last to write, so this one does not know what is up to date"
-        advice = "ingest where it was done last; an ingest here reads and embeds all files again"
         return Finding("ledger", "note", message, advice)
 
     def _leftovers(self) -> list[Finding]:
@@ -175,6 +178,8 @@ class ServerDoctor:
             self._client, self._versions.alias, self._folder, layout=layout, patience_s=patience_s
         )
         store.recover()
+        if (self._folder / redo.FILE).exists():
+            raise StoreError("an ingest is at work in this folder; it finishes its own commit")
         return f"finished; {store.info().chunks:,} chunks are published"
 
     def _unused(self) -> list[Finding]:

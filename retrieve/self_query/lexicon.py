@@ -173,6 +173,8 @@ class FollowUpWords(WordTable):
     few: int
     openings: tuple[str, ...]
     pronouns: Words
+    plural: Words
+    not_plural: Words
     others: Words
     determiners: Words
     verbs: Words

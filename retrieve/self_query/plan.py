@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from retrieve.filters import Condition, Filter, MatchAny, MatchValue, to_json
+from retrieve.filters import Condition, Filter, MatchAny, MatchValue, keys_of, to_json
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Finding:
     reader: Literal["linker", "model"] = "linker"
     soft: bool = False
     """On a field of topics (a list, such as tags), of which documents seldom name all: see `relax`."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The fields that it is about."""
+        return frozenset(keys_of(Filter(must=(self.condition,))))
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class QueryPlan:
     sort: Sort | None = None
     relaxed: tuple[Relaxed, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    topic: str = ""
+    """The earlier question of a conversation that this one was read together with."""
 
     @property
     def filter(self) -> Filter | None:
@@ -62,10 +69,11 @@ class QueryPlan:
 
     def explanation(self) -> str:
         """One line for people."""
-        if not (self.findings or self.relaxed or self.notes):
+        if not (self.findings or self.relaxed or self.notes or self.topic):
             return "searched for the question as it was asked"
         parts = ["; ".join(finding.reason for finding in self.findings) or "no condition was kept"]
         parts += [f"{item.action}: {item.finding.reason} ({item.reason})" for item in self.relaxed]
+        parts += [f'read together with "{self.topic}"'] if self.topic else []
         return "; ".join([*parts, *self.notes])
 
     def to_json(self) -> dict[str, Any]:
@@ -90,6 +98,8 @@ class QueryPlan:
             }
             for finding in self.findings
         ]
+        if self.topic:
+            plan |= {"topic": self.topic, "question": self.question}  # which the spans count in
         if self.sort:
             order = "desc" if self.sort.descending else "asc"
             plan["sort"] = {"field": self.sort.field, "order": order, "limit": self.sort.limit}

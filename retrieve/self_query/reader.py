@@ -106,6 +106,6 @@ def is_open(plan: QueryPlan, catalog: Catalog) -> bool:
 
 def with_model(plan: QueryPlan, proposed: Sequence[Finding]) -> QueryPlan:
     """The plan with a model's findings on fields of which it says nothing yet."""
-    told = {getattr(finding.condition, "key", None) for finding in plan.findings}
-    added = tuple(finding for finding in proposed if getattr(finding.condition, "key", None) not in told)
+    told = frozenset[str]().union(*(finding.keys for finding in plan.findings))
+    added = tuple(finding for finding in proposed if told.isdisjoint(finding.keys))
     return replace(plan, findings=(*plan.findings, *added))

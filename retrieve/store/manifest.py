@@ -19,8 +19,8 @@ from retrieve.schema import RESERVED_FIELDS, FieldType
 from retrieve.store.base import StoreInfo, other_embedder, same_embedder
 from retrieve.store.files import sizes, write_json
 
-FORMAT = 2
-"""1: `unsettled` was not there."""
+FORMAT = 3
+"""1: `unsettled` was not there; 2: nor was `commit`."""
 FILE = "manifest.json"
 
 
@@ -31,6 +31,8 @@ class Manifest(BaseModel):
 
     format: int = FORMAT
     generation: int = 0
+    commit: str = ""
+    """Of a store in a server: the name of the commit that published this state."""
     shard: str | None = None
     shard_files: Mapping[str, int] = Field(default_factory=dict)
     """Sizes of the shard's files: a missing or truncated one is noticed before Edge maps it."""

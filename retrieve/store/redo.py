@@ -33,7 +33,7 @@ class Redo:
     """What a commit changes in the published version, and what it publishes with it."""
 
     commit: str
-    """Its name, which the version that it was published in carries."""
+    """Its name, which the state that it publishes carries."""
     base: tuple[str, str]
     """The version that it changes, by its name and that of the commit before."""
     side: str | None

@@ -325,8 +325,8 @@ class ServerStore:
         They do not when the collection was deleted, or written from another machine, or another
         machine's commit has begun: a ledger that speaks of other chunks must not be believed.
         """
-        local = read_manifest(self._folder)
-        if local.generation != (published.manifest.generation if published else 0):
+        local, state = read_manifest(self._folder), published.manifest if published else Manifest()
+        if (local.generation, local.commit) != (state.generation, state.commit):
             return Manifest()
         if published is not None and published.pending:
             redo = read_redo(self._folder)

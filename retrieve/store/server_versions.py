@@ -27,8 +27,8 @@ META = "draftline"
 """Key of a collection's metadata under which its state is kept."""
 BUILD = "draftline-build"
 """Key of its metadata that says what is being built in it, and for which store folder."""
-COMMIT, PENDING = "draftline-commit", "draftline-pending"
-"""Keys of its metadata: the commit that was published last, and one that has begun since."""
+PENDING = "draftline-pending"
+"""Key of its metadata that names a commit that has begun since it was published."""
 TENANT = "_dl.tenant"
 
 SCHEMA_TYPES: Mapping[FieldType, models.PayloadSchemaType] = {
@@ -82,10 +82,8 @@ class Version:
     manifest: Manifest
     build: str
     """What is being built in it and by whom; empty once it was published."""
-    commit: str = ""
-    """The one that was published last."""
     pending: str = ""
-    """One that has begun to change it in place; empty when it is published."""
+    """The commit that has begun to change it in place; empty when that is published."""
     unindexed: frozenset[str] = frozenset()
     """Fields of ours that have no index: an older Draftline made it, which did not have them."""
 
@@ -160,18 +158,14 @@ class Versions:
             made.append(field)
         return made
 
-    def announce(self, version: Version, commit: str) -> None:
+    def announce(self, name: str, commit: str) -> None:
         """Say that a commit begins to change a published version."""
-        self._describe(version.name, version.manifest, version.commit, pending=commit)
+        self._client.update_collection(name, metadata={PENDING: commit})
 
-    def publish(self, name: str, manifest: Manifest, commit: str) -> None:
-        """Write a version's state into it, and the name of the commit that led to it."""
-        self._describe(name, manifest, commit, pending="")
-
-    def _describe(self, name: str, manifest: Manifest, commit: str, *, pending: str) -> None:
-        state = manifest.model_copy(update={"shard": name, "side": None}).model_dump()
-        metadata = {META: state, BUILD: "", COMMIT: commit, PENDING: pending}
-        self._client.update_collection(name, metadata=metadata)
+    def publish(self, name: str, manifest: Manifest) -> None:
+        """Write a version's state into it."""
+        state = manifest.model_copy(update={"shard": name, "side": None})
+        self._client.update_collection(name, metadata={META: state.model_dump(), BUILD: "", PENDING: ""})
 
     def switch(self, name: str) -> None:
         """Let the alias name another version, for all readers at once, and drop the one before."""
@@ -216,8 +210,8 @@ def version_of(info: models.CollectionInfo, name: str) -> Version:
             f"the metadata of the collection {name!r} is damaged ({reason}); delete it and ingest again"
         ) from error
     unindexed = frozenset(name for name in RESERVED_FIELDS if field_path(name) not in info.payload_schema)
-    build, commit, pending = (str(metadata.get(key) or "") for key in (BUILD, COMMIT, PENDING))
-    return Version(manifest.shard or name, manifest, build, commit, pending, unindexed)
+    build, pending = (str(metadata.get(key) or "") for key in (BUILD, PENDING))
+    return Version(manifest.shard or name, manifest, build, pending, unindexed)
 
 
 def _schema(field: str, kind: FieldType) -> Any:

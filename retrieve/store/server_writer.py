@@ -12,6 +12,7 @@ from typing import Any
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
+from configs.errors import StoreError
 from retrieve.fields import fields_of, merge_fields, stored_payload
 from retrieve.filters import Condition, Filter, HasId, MatchAny
 from retrieve.schema import RESERVED, RESERVED_FIELDS, Chunk, FieldType
@@ -138,40 +139,48 @@ class ServerWriter:
         side = self._side.publish(self._published.side, f"side-{generation}")
         if not changed and side == self._published.side:
             return
-        commit = uuid.uuid4().hex
+        after = self._published.model_copy(
+            update={"generation": generation, "side": side, "commit": uuid.uuid4().hex}
+        )
         if held and self._before is not None:
-            redo = self._held_back(self._before, commit, side)
-            write_redo(self._folder, redo)
-            self._versions.announce(self._before, commit)
-            self._apply(redo)
-            self._held, self._documents, self._chunks = {}, set(), set()
-        after = self._counted() if changed else self._published
-        after = after.model_copy(update={"generation": generation, "side": side})
-        self._publish(after, changed, commit)
+            self._carry_out(self._before, after)
+        self._publish(self._counted(after) if changed else after, changed)
+
+    def _carry_out(self, before: Version, after: Manifest) -> None:
+        found = retry(self._versions.published, self._patience_s)
+        if found is None or (found.name, found.manifest.commit) != (before.name, before.manifest.commit):
+            raise StoreError("another machine has written to the collection meanwhile; run it again")
+        redo = self._held_back(before, after)
+        write_redo(self._folder, redo)
+        self._apply(redo)
+        self._held, self._documents, self._chunks = {}, set(), set()
 
     def finish(self, redo: Redo) -> None:
-        """Carry out a commit that a writer died over, if the version is still the one that it was made for.
+        """Carry out a commit that a writer died over, if the version is still as it was made for.
 
-        If it is another one by now, or the server refuses what is asked, nobody knows what the chunks
+        If others have written since, or the server refuses what is asked, nobody knows what the chunks
         are: a generation without side files is published, after which ingest compares them all anew.
         """
         before = self._before
         assert before is not None
-        if before.commit == redo.commit:  # it was published, and this folder has not learned of it
-            self._publish(self._published.model_copy(update={"side": redo.side}), True, redo.commit)
+        state = before.manifest
+        if state.commit == redo.commit:  # it was published, and this folder has not learned of it
+            self._remember(state.model_copy(update={"side": redo.side}))
             return
-        commit, side = uuid.uuid4().hex, None
-        if (before.name, before.commit) == redo.base:
+        after = state.model_copy(update={"generation": state.generation + 1})
+        if redo.base == (before.name, state.commit) and before.pending in ("", redo.commit):
             try:
                 self._apply(redo)
-                commit, side = redo.commit, redo.side
+                self._publish(
+                    self._counted(after.model_copy(update={"side": redo.side, "commit": redo.commit})), True
+                )
+                return
             except UnexpectedResponse as error:
                 if not is_refused(error):
                     raise
-        generation = before.manifest.generation + 1
-        self._publish(
-            self._counted().model_copy(update={"generation": generation, "side": side}), True, commit
-        )
+        chunks, documents = self._count(before.name)
+        counts = {"chunks": chunks, "documents": documents, "side": None, "commit": uuid.uuid4().hex}
+        self._publish(after.model_copy(update=counts), True)
 
     def _sweep(self, *kept: str | None) -> None:
         for path in self._folder.glob("side-*"):
@@ -184,11 +193,11 @@ class ServerWriter:
             with contextlib.suppress(Exception):  # whatever made us give up may be in the way here too
                 self._versions.drop(self._target)
 
-    def _held_back(self, before: Version, commit: str, side: str | None) -> Redo:
+    def _held_back(self, before: Version, after: Manifest) -> Redo:
         return Redo(
-            commit=commit,
-            base=(before.name, before.commit),
-            side=side,
+            commit=after.commit,
+            base=(before.name, before.manifest.commit),
+            side=after.side,
             embedder=self._embedder,
             fields=self._fields,
             records=list(self._held.values()),
@@ -198,25 +207,31 @@ class ServerWriter:
 
     def _apply(self, redo: Redo) -> None:
         target = self._begun()
+        self._versions.announce(target, redo.commit)
         # New chunks first: for that moment a reader may see a document's old and new ones, never neither.
         self._upload(target, redo.records)
         self._delete_documents(set(redo.documents), keep=sorted(record.id for record in redo.records))
         self._delete_chunks(set(redo.chunks))
 
-    def _publish(self, after: Manifest, changed: bool, commit: str) -> None:
+    def _publish(self, after: Manifest, changed: bool) -> None:
         """Make a state the published one: in the server, in this folder; then nothing is left to redo."""
         name = self._target
         if not changed and self._before is not None:
             name = self._before.name  # side files alone, while the store is empty or as it was
         elif name is None:
             name = self._begun()  # side files belong to a state, and a state lies in a version
-        self._versions.publish(name, after, commit)
+        self._versions.publish(name, after)
         if self._hidden and name == self._target:
             self._versions.switch(name)
             self._hidden = False
-        self._before = Version(name, after, "", commit)
+        self._before = Version(name, after, "")
+        self._remember(after)
+
+    def _remember(self, after: Manifest) -> None:
+        """Note in this folder which state its side files belong to."""
         self._published = after
-        write_manifest(self._folder, Manifest(generation=after.generation, side=after.side))
+        known = Manifest(generation=after.generation, commit=after.commit, side=after.side)
+        write_manifest(self._folder, known)
         drop_redo(self._folder)
         self._sweep(after.side)
 
@@ -275,15 +290,18 @@ class ServerWriter:
         }
         return models.PointStruct(id=record.id, vector=vectors, payload=stored_payload(record.payload))
 
-    def _counted(self) -> Manifest:
-        assert self._target is not None
+    def _count(self, target: str) -> tuple[int, int]:
+        """Chunks and documents."""
         count, facet = self._client.count, self._client.facet
-        chunks = retry(partial(count, self._target, exact=True), self._patience_s).count
-        limit = max(chunks, 1)
-        call = partial(facet, self._target, "_dl.document_id", limit=limit, exact=True)
-        documents = len(retry(call, self._patience_s).hits)
+        chunks = retry(partial(count, target, exact=True), self._patience_s).count
+        call = partial(facet, target, "_dl.document_id", limit=max(chunks, 1), exact=True)
+        return chunks, len(retry(call, self._patience_s).hits)
+
+    def _counted(self, after: Manifest) -> Manifest:
+        assert self._target is not None
+        chunks, documents = self._count(self._target)
         holds = chunks > 0
-        return self._published.model_copy(
+        return after.model_copy(
             update={
                 "embedder": self._embedder if holds else None,
                 "dimension": self._dimension if holds else None,

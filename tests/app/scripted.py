@@ -11,6 +11,7 @@ from generate.answer import Answer, Delta, Event, Finished, Found, Stats
 from generate.citations import Citation
 from retrieve.retriever import Retrieval
 from retrieve.schema import Passage
+from retrieve.self_query.plan import QueryPlan
 
 QUOTE = "the second one waits for ten seconds"
 TEXT = f"When two ingests start at once, {QUOTE} and then gives up.\nNothing is written twice."
@@ -55,6 +56,7 @@ class Reply:
     abstained: bool = False
     error: Exception | None = None
     pause_s: float = 0.0
+    topic: str = ""
 
 
 @dataclass
@@ -68,7 +70,8 @@ class ScriptedAnswerer:
     def stream(self, question: str, *, history: Sequence[tuple[str, str]] = ()) -> Iterator[Event]:
         self.asked.append((question, list(history)))
         reply = self.reply(question)
-        retrieval = Retrieval(question, {}, tuple(reply.passages))
+        plan = QueryPlan(question, question, topic=reply.topic)
+        retrieval = Retrieval(question, plan, tuple(reply.passages))
         yield Found(retrieval)
         try:
             for piece in pieces(reply.text):

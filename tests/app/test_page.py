@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -64,6 +65,14 @@ def test_a_follow_up_carries_the_history(open_app: Open) -> None:
     app.ask("First?")
     app.ask("Second?")
     assert app.answerer.asked[1] == ("Second?", [("First?", GOOD.text)])
+
+
+def test_a_follow_up_names_the_question_that_it_was_searched_for_with(open_app: Open) -> None:
+    app = open_app(reply=replace(GOOD, topic="What does <b>it</b> do?"))
+    app.ask("And when?")
+    shown = "searched for after “What does &lt;b&gt;it&lt;/b&gt; do?”"
+    assert shown in app.html
+    assert shown in open_app(chat=app.chat_id).html
 
 
 def test_a_blank_question_is_not_asked(open_app: Open) -> None:

@@ -175,3 +175,11 @@ heavy = {"torch", "transformers", "sentence_transformers", "qdrant_client"} & se
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+
+
+def test_an_earlier_question_says_what_a_follow_up_is_about(filled: Path, run: Run) -> None:
+    code, out, _ = run("And for how long?", "--after", "Who may hold the lock of the store?", "--json")
+    found = json.loads(out)
+    assert (code, found["plan"]["topic"]) == (0, "Who may hold the lock of the store?")
+    assert "hold the lock" in found["passages"][0]["text"]
+    assert run("--batch", "-", "--after", "Who?")[0] == 2

@@ -291,6 +291,62 @@ class TestWriting:
         assert again.side("labels") is None
         assert other.side("labels") is None
 
+    def test_a_ledger_of_the_same_number_of_commits_is_not_that_of_this_state(
+        self, store: ServerStore, tmp_path: Path
+    ) -> None:
+        other = ServerStore(store.versions._client, "draftline", tmp_path / "other")
+        fill(store, [make_document(5)], labels="mine")
+        published = store.versions.published()
+        assert published is not None
+        store.versions.drop(published.name)
+        for _ in range(published.manifest.generation):
+            fill(other, [make_document(9)], labels="theirs")
+        assert other.info().generation == str(published.manifest.generation)
+        assert other.side("labels") is not None
+        assert store.side("labels") is None
+
+    @pytest.mark.parametrize("learned", [False, True])
+    def test_two_machines_that_died_over_one_state(
+        self,
+        double: QdrantDouble,
+        store: ServerStore,
+        tmp_path: Path,
+        reopened: Callable[[], ServerStore],
+        monkeypatch: pytest.MonkeyPatch,
+        learned: bool,
+    ) -> None:
+        """Whoever comes back first must not believe its ledger over the other's half commit."""
+        other = ServerStore(store.versions._client, "draftline", tmp_path / "other")
+        with monkeypatch.context() as patch:
+            if learned:  # ours was published, and this folder has not learned of it
+                patch.setattr(server_writer, "write_manifest", full)
+            else:
+                double.fault = at_step(1)
+            with pytest.raises((StoreError, OSError)):
+                relabel(store, "new")
+        double.fault = at_step(3)
+        with pytest.raises(StoreError):
+            relabel(other, "theirs")
+        double.fault = at("nothing")
+        again = reopened()
+        again.recover()
+        assert again.side("labels") is None
+        other.recover()
+        assert not (tmp_path / "other" / redo.FILE).exists()
+
+    def test_a_writer_whose_state_was_replaced_meanwhile_writes_nothing(
+        self, store: ServerStore, tmp_path: Path
+    ) -> None:
+        other = ServerStore(store.versions._client, "draftline", tmp_path / "other")
+        with writing(store) as writer:
+            chunk = make_chunk(make_document(7))
+            writer.upsert([chunk], vectors_for([chunk]))
+            fill(other, [make_document(9)], labels="theirs")
+            with pytest.raises(StoreError, match="another machine has written"):
+                writer.commit()
+        assert "page-7.md" not in pages(store)
+        assert other.side("labels") is not None
+
     def test_a_commit_that_the_server_refuses_for_good_is_given_up(
         self, double: QdrantDouble, store: ServerStore, reopened: Callable[[], ServerStore]
     ) -> None:

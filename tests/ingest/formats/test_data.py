@@ -34,6 +34,15 @@ def test_a_records_long_text_is_the_body_and_its_fields_are_metadata() -> None:
     assert metadata == {"id": 7, "title": "Pump X", "year": 2020, "tags": ["a", "b"], "author.name": "Ada"}
 
 
+def test_what_is_called_text_is_the_body_however_short_it_is() -> None:
+    assert record({"id": "a", "text": "The pump runs."}) == ("The pump runs.\n", {"id": "a"})
+    assert record({"Content": "The pump runs.", "year": 2020}) == ("The pump runs.\n", {"year": 2020})
+    body, metadata = record({"text": "The pump runs.", "answer": LONG, "kind": "note"})
+    assert body == f"## text\n\nThe pump runs.\n\n## answer\n\n{LONG.strip()}\n"
+    assert metadata == {"kind": "note"}
+    assert record({"content": "application/json", "n": 1})[1] == {"content": "application/json", "n": 1}
+
+
 def test_several_long_texts_have_a_section_each() -> None:
     body, metadata = record({"question": LONG, "answer": LONG, "ok": True})
     assert body == f"## question\n\n{LONG.strip()}\n\n## answer\n\n{LONG.strip()}\n"
