@@ -14,7 +14,7 @@ from retrieve.self_query.calendar_words import CalendarWords, calendar_words
 from retrieve.self_query.lexicon import amount_words, common_words, field_words, plain_words
 from retrieve.self_query.text import fold
 
-TABLES = ["amounts.yaml", "calendar.yaml", "common_words.txt", "fields.yaml", "words.yaml"]
+TABLES = ["amounts.yaml", "calendar.yaml", "common_words.txt", "fields.yaml", "follow_ups.yaml", "words.yaml"]
 
 
 def test_the_tables_lie_in_the_package() -> None:
