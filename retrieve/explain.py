@@ -24,7 +24,9 @@ def show_explanation(console: Console, found: Retrieval, trace: Trace) -> None:
         line = Text(f"  {finding.reason}", style=STYLES[number % len(STYLES)])
         line.append(f"  (confidence {finding.confidence:.2f})", style="dim")
         console.print(line)
-    if not plan.findings:
+    if plan.topic:
+        console.print("  read together with the question before", style="dim")
+    if not plan.findings and not plan.relaxed:
         console.print("  no condition was read out of it", style="dim")
     for item in plan.relaxed:
         console.print(f"  {item.action}: {item.finding.reason}; {item.reason}", style="dim", markup=False)
@@ -32,8 +34,11 @@ def show_explanation(console: Console, found: Retrieval, trace: Trace) -> None:
         order = "highest" if plan.sort.descending else "lowest"
         console.print(f"  wanted first: {order} {plan.sort.field} (not applied)", style="dim", markup=False)
     console.print(f"  searched for: {plan.semantic_query}", markup=False)
+    if plan.listing:
+        console.print("  nothing else is asked: whatever passes the conditions is an answer", style="dim")
     for stage in trace.stages:
-        found_text = "" if stage.found is None else f", {stage.found} passages"
+        noun = "passage" if stage.found == 1 else "passages"
+        found_text = "" if stage.found is None else f", {stage.found} {noun}"
         console.print()
         console.print(Text(f"{stage.name}: {1000 * stage.seconds:.1f} ms{found_text}", style="bold"))
         if stage.note:

@@ -6,6 +6,7 @@ something, a pronoun has nothing before it that it could mean, or hardly a word 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -56,13 +57,19 @@ def joined(topic: QueryPlan, plan: QueryPlan) -> QueryPlan:
     start = len(topic.question) + 1
     own = tuple(_moved(finding, start) for finding in plan.findings)
     told = frozenset[str]().union(*(finding.keys for finding in own))
-    kept = tuple(finding for finding in topic.findings if told.isdisjoint(finding.keys))
+    least = min((finding.confidence for finding in own), default=math.inf)
+    kept = tuple(  # what the follow-up itself says is given up last
+        replace(finding, confidence=min(finding.confidence, least))
+        for finding in topic.findings
+        if told.isdisjoint(finding.keys)
+    )
     return replace(
         plan,
         question=f"{topic.question} {plan.question}",
         semantic_query=f"{topic.semantic_query} {plan.semantic_query}".strip(),
         findings=(*kept, *own),
         sort=plan.sort or topic.sort,
+        listing=topic.listing and plan.listing,
         topic=topic.question,
     )
 

@@ -153,10 +153,12 @@ class Retriever:
                 passages = take_turns([self._searcher.candidates(query, where, top_k) for where in wheres])
                 closest = partial(closest_sentence, query, embedder=self._embedder)
                 weight = evidence(passages, closest, limit)
-                record(stage, passages, f"{plan_note(attempt)}; evidence {weight:.2f}")
+                record(stage, passages, f"{plan_note(attempt)}; evidence {weight:.2f} of {least:.2f}")
             return weight, passages
 
         weight, passages = search(plan)
+        if plan.listing and passages:
+            return plan, passages  # that they pass the conditions is all the evidence that is asked for
         if not self._settings.relax:
             return plan, passages if weight >= least else ()
         if bold is not None:

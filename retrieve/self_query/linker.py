@@ -50,7 +50,8 @@ class Linker:
         question = Question(whole[:LONGEST])
         findings = self.findings(question, today)
         left = remainder(question, findings, self._roles) + whole[LONGEST:]
-        return QueryPlan(whole, left, tuple(findings), sort_of(question, self._catalog))
+        sort, listing = sort_of(question, self._catalog), bool(findings) and not left
+        return QueryPlan(whole, left or whole.strip(), tuple(findings), sort, listing=listing)
 
     def findings(self, question: Question, today: date) -> list[Finding]:
         """The conditions of a question, in the order in which they stand there."""

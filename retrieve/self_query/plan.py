@@ -59,6 +59,8 @@ class QueryPlan:
     sort: Sort | None = None
     relaxed: tuple[Relaxed, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    listing: bool = False
+    """Nothing is left of the question but its conditions: what passes them is what it asks for."""
     topic: str = ""
     """The earlier question of a conversation that this one was read together with."""
 
@@ -71,7 +73,8 @@ class QueryPlan:
         """One line for people."""
         if not (self.findings or self.relaxed or self.notes or self.topic):
             return "searched for the question as it was asked"
-        parts = ["; ".join(finding.reason for finding in self.findings) or "no condition was kept"]
+        none = "no condition was kept" if self.relaxed else "no condition was read out of it"
+        parts = ["; ".join(finding.reason for finding in self.findings) or none]
         parts += [f"{item.action}: {item.finding.reason} ({item.reason})" for item in self.relaxed]
         parts += [f'read together with "{self.topic}"'] if self.topic else []
         return "; ".join([*parts, *self.notes])

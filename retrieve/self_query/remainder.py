@@ -20,7 +20,8 @@ _GENITIVE = re.compile(r"['’]s(?![^\W_])")
 def remainder(question: Question, findings: Sequence[Finding], roles: Mapping[str, Role]) -> str:
     """The question without what only a filter can answer: dates, amounts, authors, what is not wanted.
 
-    A value that documents are about stays: it helps to find the passage in them.
+    A value that documents are about stays: it helps to find the passage in them. Empty where what is left
+    says nothing about any content: "What did Osei write in 2021?"
 
     Args:
         roles: what the keyword fields' values are to the documents.
@@ -28,7 +29,7 @@ def remainder(question: Question, findings: Sequence[Finding], roles: Mapping[st
     places = [place for finding in findings if _only_filters(finding, roles) for place in finding.spans]
     left = " ".join(_without(question.text, _apart(places)).split())
     silent = common_words() | field_words().documents
-    return left if any(word.norm not in silent for word in words(left)) else question.text.strip()
+    return left if any(word.norm not in silent for word in words(left)) else ""
 
 
 def _only_filters(finding: Finding, roles: Mapping[str, Role]) -> bool:

@@ -95,6 +95,24 @@ def test_a_condition_limits_what_is_found(retriever: Retriever) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("question", "texts"),
+    [
+        ("What did Maria Chen write?", {LEAK, LIFT}),
+        ("Notes by Maria Chen from 2024", {LEAK}),
+        ("What did Maria Chen write in 1999?", set()),
+        ("What did Maria Chen write about blue whales and their song?", set()),
+        ("What did Nadia Secret write?", set()),
+    ],
+)
+def test_what_passes_the_conditions_is_the_answer_where_nothing_else_is_asked(
+    retriever: Retriever, question: str, texts: set[str]
+) -> None:
+    found = retriever.retrieve(question)
+    assert {passage.text for passage in found.passages} == texts
+    assert found.plan.listing or not texts
+
+
 def test_dates_count_from_the_day_that_is_set(retriever: Retriever) -> None:
     found = retriever.retrieve("Which notes on the feed pump of boiler two were published this year?")
     assert sorted(passage.document for passage in found.passages) == ["note-0.md", "note-3.md"]
