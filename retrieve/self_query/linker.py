@@ -50,7 +50,8 @@ class Linker:
         question = Question(whole[:LONGEST])
         findings = self.findings(question, today)
         left = remainder(question, findings, self._roles) + whole[LONGEST:]
-        sort, listing = sort_of(question, self._catalog), bool(findings) and not left
+        sort = sort_of(question, self._catalog)
+        listing = not left and any(not finding.negated for finding in findings)
         return QueryPlan(whole, left or whole.strip(), tuple(findings), sort, listing=listing)
 
     def findings(self, question: Question, today: date) -> list[Finding]:

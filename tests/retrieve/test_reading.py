@@ -113,6 +113,11 @@ def test_what_passes_the_conditions_is_the_answer_where_nothing_else_is_asked(
     assert found.plan.listing or not texts
 
 
+def test_what_is_only_not_wanted_is_no_list(retriever: Retriever) -> None:
+    found = retriever.retrieve("Which documents are not by Maria Chen?")
+    assert not found.plan.listing
+
+
 def test_dates_count_from_the_day_that_is_set(retriever: Retriever) -> None:
     found = retriever.retrieve("Which notes on the feed pump of boiler two were published this year?")
     assert sorted(passage.document for passage in found.passages) == ["note-0.md", "note-3.md"]
