@@ -28,7 +28,9 @@ def leans(question: str) -> bool:
         if not (named and word.raw.isupper()) and _points_back(found, place, one=one, many=many):
             return True
         one = one or named or (before in table.determiners and word.norm not in table.pronouns)
-        many = many or one or (word.norm != word.stem and word.norm not in table.not_plural)
+        verb = place == 1 and found[0].norm in table.subjects  # "who makes them"
+        plural = word.norm != word.stem and word.norm not in table.not_plural
+        many = many or one or (plural and not verb)
     return False
 
 

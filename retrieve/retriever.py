@@ -114,7 +114,10 @@ class Retriever:
         """How a question is searched for, and what comes after if that finds nothing."""
         plan = self._reader.read(query, callers)
         topic = topic_of(earlier) if self._settings.follow_ups and earlier and leans(query) else None
-        return [plan] if topic is None else [joined(self._reader.read(_clean(topic), callers), plan), plan]
+        if topic is None:
+            return [plan]
+        together = joined(self._reader.read(_clean(topic), callers), plan)
+        return [together, replace(plan, listing=False)]
 
     def _public(self, passage: Passage) -> Passage:
         """The passage without the fields that settings call private."""
@@ -157,7 +160,7 @@ class Retriever:
             return weight, passages
 
         weight, passages = search(plan)
-        if plan.listing and passages:
+        if plan.listing and passages and bold is None:
             return plan, passages  # that they pass the conditions is all the evidence that is asked for
         if not self._settings.relax:
             return plan, passages if weight >= least else ()

@@ -175,6 +175,7 @@ class FollowUpWords(WordTable):
     pronouns: Words
     plural: Words
     not_plural: Words
+    subjects: Words
     others: Words
     determiners: Words
     verbs: Words

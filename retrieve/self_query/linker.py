@@ -24,7 +24,7 @@ from retrieve.self_query.numbers import NumberSpan, bare_numbers, compared
 from retrieve.self_query.orders import sort_of
 from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.question import Question
-from retrieve.self_query.remainder import remainder
+from retrieve.self_query.remainder import remainder, says_little, says_nothing
 from retrieve.self_query.roles import role_findings
 from retrieve.self_query.text import clean
 from retrieve.self_query.values import value_findings
@@ -50,9 +50,10 @@ class Linker:
         question = Question(whole[:LONGEST])
         findings = self.findings(question, today)
         left = remainder(question, findings, self._roles) + whole[LONGEST:]
+        text = whole.strip() if says_little(left) else left
         sort = sort_of(question, self._catalog)
-        listing = not left and any(not finding.negated for finding in findings)
-        return QueryPlan(whole, left or whole.strip(), tuple(findings), sort, listing=listing)
+        listing = any(not finding.negated for finding in findings) and says_nothing(left)
+        return QueryPlan(whole, text, tuple(findings), sort, listing=listing)
 
     def findings(self, question: Question, today: date) -> list[Finding]:
         """The conditions of a question, in the order in which they stand there."""

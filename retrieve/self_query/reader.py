@@ -108,4 +108,4 @@ def with_model(plan: QueryPlan, proposed: Sequence[Finding]) -> QueryPlan:
     """The plan with a model's findings on fields of which it says nothing yet."""
     told = frozenset[str]().union(*(finding.keys for finding in plan.findings))
     added = tuple(finding for finding in proposed if told.isdisjoint(finding.keys))
-    return replace(plan, findings=(*plan.findings, *added))
+    return replace(plan, findings=(*plan.findings, *added), listing=plan.listing and not added)

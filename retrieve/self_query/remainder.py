@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from retrieve.filters import MatchAny, MatchValue
-from retrieve.self_query.lexicon import Role, common_words, field_words
+from retrieve.self_query.lexicon import Role, common_words, field_words, plain_words
 from retrieve.self_query.plan import Finding
 from retrieve.self_query.question import Question, ending_at
 from retrieve.self_query.text import words
@@ -20,16 +21,32 @@ _GENITIVE = re.compile(r"['’]s(?![^\W_])")
 def remainder(question: Question, findings: Sequence[Finding], roles: Mapping[str, Role]) -> str:
     """The question without what only a filter can answer: dates, amounts, authors, what is not wanted.
 
-    A value that documents are about stays: it helps to find the passage in them. Empty where what is left
-    says nothing about any content: "What did Osei write in 2021?"
+    A value that documents are about stays: it helps to find the passage in them.
 
     Args:
         roles: what the keyword fields' values are to the documents.
     """
     places = [place for finding in findings if _only_filters(finding, roles) for place in finding.spans]
-    left = " ".join(_without(question.text, _apart(places)).split())
+    return " ".join(_without(question.text, _apart(places)).split())
+
+
+def says_little(left: str) -> bool:
+    """Whether what is left of a question has none but common words: too little to search for."""
     silent = common_words() | field_words().documents
-    return left if any(word.norm not in silent for word in words(left)) else ""
+    return all(word.norm in silent for word in words(left))
+
+
+def says_nothing(left: str) -> bool:
+    """Whether what is left of a question only asks for documents: "what did ... write", "list reports of"."""
+    return all(word.norm in _asking() for word in words(left))
+
+
+@lru_cache(maxsize=1)
+def _asking() -> frozenset[str]:
+    plain, fields = plain_words(), field_words()
+    little = plain.articles | plain.auxiliaries | plain.function | plain.fillers | plain.connectors
+    asked = plain.asking | plain.asking_for_documents | plain.polite | plain.plain_verbs
+    return frozenset().union(little, asked, fields.documents, *fields.verbs.values())
 
 
 def _only_filters(finding: Finding, roles: Mapping[str, Role]) -> bool:

@@ -142,14 +142,21 @@ class ServerWriter:
         after = self._published.model_copy(
             update={"generation": generation, "side": side, "commit": uuid.uuid4().hex}
         )
-        if held and self._before is not None:
-            self._carry_out(self._before, after)
+        if not self._hidden and self._before is not None:
+            self._require(self._before, self._before.pending)
+            if held:
+                self._carry_out(self._before, after)
+                self._require(self._before, after.commit)
         self._publish(self._counted(after) if changed else after, changed)
 
-    def _carry_out(self, before: Version, after: Manifest) -> None:
+    def _require(self, before: Version, pending: str) -> None:
+        """Nobody else has published or begun anything: this narrows the race of two machines to a moment."""
         found = retry(self._versions.published, self._patience_s)
-        if found is None or (found.name, found.manifest.commit) != (before.name, before.manifest.commit):
+        state = (before.name, before.manifest.commit, pending)
+        if found is None or (found.name, found.manifest.commit, found.pending) != state:
             raise StoreError("another machine has written to the collection meanwhile; run it again")
+
+    def _carry_out(self, before: Version, after: Manifest) -> None:
         redo = self._held_back(before, after)
         write_redo(self._folder, redo)
         self._apply(redo)

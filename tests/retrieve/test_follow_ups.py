@@ -45,6 +45,9 @@ TODAY = date(2024, 5, 1)
         "Can those be cleaned?",
         "Does it need oil?",
         "Do they need oil?",
+        "Who makes them?",
+        "What happens to them in winter?",
+        "What causes these?",
         "Where can I read more about them?",
     ],
 )

@@ -103,6 +103,8 @@ def test_a_condition_limits_what_is_found(retriever: Retriever) -> None:
         ("What did Maria Chen write in 1999?", set()),
         ("What did Maria Chen write about blue whales and their song?", set()),
         ("What did Nadia Secret write?", set()),
+        ("What did Maria Chen write about machine health in 2024?", set()),
+        ("What was the total cost in 2024?", set()),
     ],
 )
 def test_what_passes_the_conditions_is_the_answer_where_nothing_else_is_asked(
