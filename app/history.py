@@ -85,6 +85,8 @@ class Turn(_Record):
     question: str
     topic: str = ""
     """The earlier question that it was searched for with."""
+    read_as: str = ""
+    """The question as it was searched for, where the model has rewritten it."""
     state: State = "answering"
     answer: str = ""
     abstained: bool = False
@@ -96,7 +98,9 @@ class Turn(_Record):
     def found(self, retrieval: Retrieval) -> Turn:
         """The turn once retrieval has found its passages."""
         sources = tuple(map(_source, retrieval.passages))
-        return self.model_copy(update={"sources": sources, "topic": retrieval.plan.topic})
+        plan = retrieval.plan
+        read_as = plan.question if plan.original else ""
+        return self.model_copy(update={"sources": sources, "topic": plan.topic, "read_as": read_as})
 
     def finished(self, answer: Answer) -> Turn:
         """The turn once the answer is whole."""

@@ -250,10 +250,15 @@ class RetrieveSettings(Section):
     all_tenants: bool
     reader: Literal["off", "linker", "model", "both"]
     chat: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
-    follow_ups: bool
+    follow_ups: Literal["off", "words", "model"]
     relax: bool
     fields: dict[str, FieldHint]
     today: date | None
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether retrieval needs a chat model."""
+        return self.reader in ("model", "both") or self.follow_ups == "model"
 
 
 class GenerateSettings(Section):

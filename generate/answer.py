@@ -268,7 +268,7 @@ def open_answerer(settings: Settings) -> Answerer:
     service = load_service(folder, settings.generate, settings.costs_file, draft)
     try:
         # The answering model reads questions, too, where the settings want it: one engine does both.
-        chat = EngineChat(service, tokenizer) if settings.retrieve.reader in ("model", "both") else None
+        chat = EngineChat(service, tokenizer) if settings.retrieve.asks_model else None
         return Answerer(open_retriever(settings, chat), service, tokenizer, settings.answer)
     except BaseException:
         service.close()

@@ -26,6 +26,8 @@ def show_explanation(console: Console, found: Retrieval, trace: Trace) -> None:
         console.print(line)
     if plan.topic:
         console.print("  read together with the question before", style="dim")
+    if plan.original:
+        console.print(f"  asked as: {plan.original}", style="dim", markup=False)
     if not plan.findings and not plan.relaxed:
         console.print("  no condition was read out of it", style="dim")
     for item in plan.relaxed:

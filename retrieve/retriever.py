@@ -20,6 +20,7 @@ from retrieve.evidence import evidence
 from retrieve.filters import Filter, all_of, keys_of
 from retrieve.follow_ups import joined, leans, topic_of
 from retrieve.highlights import Highlight, closest_sentence, highlights
+from retrieve.rewrite import rewritten
 from retrieve.schema import RESERVED, FieldType, Passage
 from retrieve.search import Searcher
 from retrieve.self_query.model_reader import ChatModel
@@ -58,7 +59,14 @@ class Retriever:
     def __init__(
         self, store: Store, embedder: Embedder, settings: Settings, chat: ChatModel | None = None
     ) -> None:
-        """``chat``: needed where ``retrieve.reader`` is model or both."""
+        """``chat``: needed where the settings of retrieval ask for a model (`RetrieveSettings.asks_model`).
+
+        Raises:
+            SettingsError: it is needed and there is none.
+        """
+        if settings.retrieve.follow_ups == "model" and chat is None:
+            raise SettingsError("retrieve.follow_ups is model, and there is no chat model; set it to words")
+        self._chat = chat
         self._store = store
         self._embedder = embedder
         self._settings = settings.retrieve
@@ -113,11 +121,17 @@ class Retriever:
     def _plans(self, query: str, earlier: Sequence[str], callers: Filter | None) -> list[QueryPlan]:
         """How a question is searched for, and what comes after if that finds nothing."""
         plan = self._reader.read(query, callers)
-        topic = topic_of(earlier) if self._settings.follow_ups and earlier and leans(query) else None
-        if topic is None:
+        if self._settings.follow_ups == "off" or not earlier or not leans(query):
             return [plan]
-        together = joined(self._reader.read(_clean(topic), callers), plan)
-        return [together, replace(plan, listing=False)]
+        plans = []
+        if self._settings.follow_ups == "model" and self._chat is not None:
+            whole = rewritten(self._chat, query, [*map(_clean, earlier)], salt=repr(callers))
+            if whole is not None:
+                plans.append(replace(self._reader.read(whole, callers), original=query))
+        topic = topic_of(earlier)
+        if topic is not None:
+            plans.append(joined(self._reader.read(_clean(topic), callers), plan))
+        return [*plans, replace(plan, listing=False)] if plans else [plan]
 
     def _public(self, passage: Passage) -> Passage:
         """The passage without the fields that settings call private."""
@@ -206,9 +220,9 @@ class Retriever:
 def open_retriever(settings: Settings, chat: ChatModel | None = None) -> Retriever:
     """The retriever over the configured store and embedder; loads no weights before the first question.
 
-    Without a ``chat``, ``retrieve.chat`` says what to import one from, where ``retrieve.reader`` needs it.
+    Without a ``chat``, ``retrieve.chat`` says what to import one from, where the settings need it.
     """
-    if chat is None and settings.retrieve.reader in ("model", "both"):
+    if chat is None and settings.retrieve.asks_model:
         module, _, name = settings.retrieve.chat.partition(":")
         try:
             chat = getattr(importlib.import_module(module), name)(settings)

@@ -3,11 +3,13 @@
     python -m benchmarks followups --mtrag reference.jsonl
 
 The passages of all tasks make one collection. Each task that comes after another turn is asked with its
-last question, in three ways:
+last question, in these ways:
 
   alone     every question by its own words
   ours      questions that lean on earlier ones are searched for together with their topic
   always    every question together with the one before it
+  model     with --model, questions that lean as the chat model rewrites them; those without a rewriting
+            that holds as in "ours"
 
 Reported for the questions that lean and for the others: passages that the task names among the first
 five found (of at most five), how often the first one found is among them, and how often nothing was
@@ -37,7 +39,7 @@ from configs.settings import Settings, load_settings
 from ingest.pipeline import Sync
 from ingest.progress import Stages
 from retrieve.follow_ups import leans
-from retrieve.retriever import open_retriever
+from retrieve.retriever import Retriever, open_retriever
 from retrieve.store import open_store
 
 RESULTS = Path(__file__).parents[1] / "results" / "followups.json"
@@ -64,11 +66,12 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--mtrag", type=Path, required=True, metavar="FILE", help="reference.jsonl of MT-RAG")
+    parser.add_argument("--model", action="store_true", help="also let the answering model rewrite")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE", help="also write them here")
     args = parser.parse_args()
     try:
-        result = run(args.mtrag)
+        result = run(args.mtrag, model=args.model)
     except DraftlineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -81,14 +84,15 @@ def main() -> int:
     return 0
 
 
-def run(file: Path) -> dict[str, Any]:
+def run(file: Path, *, model: bool) -> dict[str, Any]:
     """Measure everything."""
     try:
         tasks, passages = read(file)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} cannot be read as tasks of MT-RAG: {error!r}") from None
     with TemporaryDirectory(prefix="draftline-followups-") as folder:
-        settings = load_settings(env={"DRAFTLINE_HOME": folder}, overrides=["retrieve.all_tenants=true"])
+        overrides = ["retrieve.all_tenants=true", *(["retrieve.follow_ups=model"] if model else [])]
+        settings = load_settings(env={"DRAFTLINE_HOME": folder}, overrides=overrides)
         records = Path(folder, "passages.jsonl")
         records.write_text("".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in passages.items()))
         Sync(settings, open_store(settings), Stages(Console(stderr=True))).run([str(records)])
@@ -110,18 +114,25 @@ def read(file: Path) -> tuple[list[Task], dict[str, str]]:
 
 
 def systems(settings: Settings) -> dict[str, Ask]:
-    """The three ways to ask."""
-    retriever = open_retriever(settings)
+    """The ways to ask."""
+    by_words = settings.model_copy(
+        update={"retrieve": settings.retrieve.model_copy(update={"follow_ups": "words"})}
+    )
+    retriever = open_retriever(by_words)
 
-    def ask(question: str, earlier: Sequence[str] = ()) -> list[str]:
-        found = retriever.retrieve(question, earlier=earlier).passages
+    def ask(question: str, earlier: Sequence[str] = (), *, way: Retriever = retriever) -> list[str]:
+        found = way.retrieve(question, earlier=earlier).passages
         return list(dict.fromkeys(str(passage.payload["id"]) for passage in found))
 
-    return {
+    asks: dict[str, Ask] = {
         "alone": lambda task: ask(task.question),
         "ours": lambda task: ask(task.question, task.earlier),
         "always": lambda task: ask(f"{task.earlier[-1]} {task.question}"),
     }
+    if settings.retrieve.follow_ups == "model":
+        rewriting = open_retriever(settings)
+        asks["model"] = lambda task: ask(task.question, task.earlier, way=rewriting)
+    return asks
 
 
 def measured(tasks: Sequence[Task], asks: Mapping[str, Ask]) -> Iterator[dict[str, Any]]:

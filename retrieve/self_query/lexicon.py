@@ -181,6 +181,7 @@ class FollowUpWords(WordTable):
     verbs: Words
     before_that: Words
     empty_after_it: Words
+    grammar: Words
 
 
 class UnitNames(WordTable):

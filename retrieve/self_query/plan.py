@@ -63,6 +63,8 @@ class QueryPlan:
     """Nothing is left of the question but its conditions: what passes them is what it asks for."""
     topic: str = ""
     """The earlier question of a conversation that this one was read together with."""
+    original: str = ""
+    """The question as it was asked, where a chat model has rewritten it."""
 
     @property
     def filter(self) -> Filter | None:
@@ -71,12 +73,13 @@ class QueryPlan:
 
     def explanation(self) -> str:
         """One line for people."""
-        if not (self.findings or self.relaxed or self.notes or self.topic):
+        if not (self.findings or self.relaxed or self.notes or self.topic or self.original):
             return "searched for the question as it was asked"
         none = "no condition was kept" if self.relaxed else "no condition was read out of it"
         parts = ["; ".join(finding.reason for finding in self.findings) or none]
         parts += [f"{item.action}: {item.finding.reason} ({item.reason})" for item in self.relaxed]
         parts += [f'read together with "{self.topic}"'] if self.topic else []
+        parts += [f'read as "{self.question}"'] if self.original else []
         return "; ".join([*parts, *self.notes])
 
     def to_json(self) -> dict[str, Any]:
@@ -101,8 +104,12 @@ class QueryPlan:
             }
             for finding in self.findings
         ]
+        if self.topic or self.original:
+            plan["question"] = self.question  # which the spans count in
         if self.topic:
-            plan |= {"topic": self.topic, "question": self.question}  # which the spans count in
+            plan["topic"] = self.topic
+        if self.original:
+            plan["original"] = self.original
         if self.sort:
             order = "desc" if self.sort.descending else "asc"
             plan["sort"] = {"field": self.sort.field, "order": order, "limit": self.sort.limit}

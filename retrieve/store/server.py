@@ -16,21 +16,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-import numpy as np
-from qdrant_client import AsyncQdrantClient, QdrantClient, models
+from qdrant_client import AsyncQdrantClient, QdrantClient
 
-from configs.errors import StoreError
-from retrieve.fields import field_path, read_payload
 from retrieve.filters import Filter
 from retrieve.schema import FieldType, Passage
 from retrieve.store.base import (
-    ORDERED,
     Record,
     SearchRequest,
     StoreInfo,
     check_embedder,
-    count_values,
-    extent_of,
     same_embedder,
 )
 from retrieve.store.bm25 import Bm25
@@ -40,13 +34,12 @@ from retrieve.store.manifest import Manifest, read_manifest
 from retrieve.store.redo import FILE as REDO
 from retrieve.store.redo import drop_redo, read_redo
 from retrieve.store.server_client import aretry, is_missing, retry, server_errors
-from retrieve.store.server_filters import to_server
+from retrieve.store.server_contents import Contents, replaced
 from retrieve.store.server_search import Asked
 from retrieve.store.server_state import Published
-from retrieve.store.server_versions import DENSE, Layout, Version, Versions
+from retrieve.store.server_versions import Layout, Version, Versions
 from retrieve.store.server_writer import ServerWriter
 
-PAGE = 1000
 ATTEMPTS = 3
 T = TypeVar("T")
 
@@ -76,6 +69,7 @@ class ServerStore:
         self._layout = layout or Layout()
         self.versions = Versions(client, collection, self._layout)
         self._published = Published(self.versions, patience_s)
+        self._contents = Contents(client, collection, self._published, patience_s)
         self._patience_s = patience_s
         self._connect_async = connect_async
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncQdrantClient] = (
@@ -96,7 +90,7 @@ class ServerStore:
                 except Exception as error:
                     if not is_missing(error):
                         raise
-        raise self._replaced()
+        raise replaced(self.versions.alias)
 
     async def asearch(self, request: SearchRequest) -> list[Passage]:
         if self._connect_async is None:
@@ -115,59 +109,19 @@ class ServerStore:
                 except Exception as error:
                     if not is_missing(error):
                         raise
-        raise self._replaced()
+        raise replaced(self.versions.alias)
 
     def scroll(self, filter: Filter | None = None) -> Iterator[dict[str, Any]]:
-        for point in self._points(self._published.now(), filter):
-            yield {"id": str(point.id), **read_payload(point.payload or {})}
+        return self._contents.scroll(filter)
 
     def records(self, filter: Filter | None = None) -> Iterator[Record]:
-        version = self._published.now()
-        for point in self._points(version, filter, with_vectors=[DENSE]):
-            dense: Any = point.vector[DENSE] if isinstance(point.vector, dict) else []
-            yield Record(
-                str(point.id), read_payload(point.payload or {}), np.asarray(dense, dtype=np.float32)
-            )
-        if self._published.now() != version:
-            raise self._replaced()
+        return self._contents.records(filter)
 
     def facet(self, field: str, filter: Filter | None = None, limit: int = 100) -> dict[Any, int]:
-        version = self._published.now()
-        kind = version.manifest.info().fields.get(field) if version else None
-        if version is None or not version.manifest.chunks or kind is None:
-            return {}
-        if kind in ("float", "datetime"):  # the server counts keywords, integers and bools
-            return count_values(self.scroll(filter), field, limit)
-        where = to_server(filter) if filter else None
-        call = partial(
-            self._client.facet,
-            version.name,
-            field_path(field),
-            facet_filter=where,
-            limit=limit,
-            exact=True,
-        )
-        with server_errors("counting values"):
-            return {hit.value: hit.count for hit in self._retry(call).hits}
+        return self._contents.facet(field, filter, limit)
 
     def extent(self, field: str, filter: Filter | None = None) -> tuple[Any, Any] | None:
-        version = self._published.now()
-        kind = version.manifest.info().fields.get(field) if version else None
-        if version is None or not version.manifest.chunks or kind is None or kind not in ORDERED:
-            return None
-        found: list[dict[str, Any]] = []
-        for direction in (models.Direction.ASC, models.Direction.DESC):
-            call = partial(
-                self._client.scroll,
-                version.name,
-                scroll_filter=to_server(filter) if filter else None,
-                order_by=models.OrderBy(key=field_path(field), direction=direction),
-                limit=1,
-            )
-            with server_errors("looking for a field's range"):
-                page, _ = self._retry(call)
-                found += [read_payload(point.payload or {}) for point in page]
-        return extent_of(found, field, kind)
+        return self._contents.extent(field, filter)
 
     def info(self) -> StoreInfo:
         version = self._published.now()
@@ -281,39 +235,6 @@ class ServerStore:
         if loop not in self._clients:
             self._clients[loop] = connect()
         return self._clients[loop]
-
-    def _points(
-        self, version: Version | None, where: Filter | None, with_vectors: list[str] | None = None
-    ) -> Iterator[models.Record]:
-        if version is None or not version.manifest.chunks:
-            return
-        offset: Any = None
-        while True:
-            call = partial(
-                self._client.scroll,
-                version.name,
-                scroll_filter=to_server(where) if where else None,
-                limit=PAGE,
-                offset=offset,
-                with_payload=True,
-                with_vectors=with_vectors or False,
-            )
-            with server_errors("reading chunks"):
-                try:
-                    page, offset = self._retry(call)
-                except Exception as error:
-                    if is_missing(error):
-                        raise self._replaced() from error
-                    raise
-            yield from page
-            if offset is None:
-                return
-
-    def _replaced(self) -> StoreError:
-        return StoreError(
-            f"the collection {self.versions.alias!r} was changed by another process while it was read; "
-            "run it again"
-        )
 
     def _side_folder(self, version: Version | None) -> Path | None:
         side = self._local(version).side

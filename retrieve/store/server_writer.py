@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from configs.errors import StoreError
-from retrieve.fields import fields_of, merge_fields, stored_payload
-from retrieve.filters import Condition, Filter, HasId, MatchAny
+from retrieve.fields import fields_of, merge_fields
 from retrieve.schema import RESERVED, RESERVED_FIELDS, Chunk, FieldType
 from retrieve.store.base import Record, Vector, records_of
-from retrieve.store.bm25 import Bm25
 from retrieve.store.files import remove
 from retrieve.store.manifest import Manifest, write_manifest
 from retrieve.store.redo import Redo, drop_redo, write_redo
 from retrieve.store.server_client import is_refused, retry
-from retrieve.store.server_filters import to_server
-from retrieve.store.server_versions import DENSE, SPARSE, Layout, Version, Versions
+from retrieve.store.server_points import Points
+from retrieve.store.server_versions import Layout, Version, Versions
 from retrieve.store.side import WorkingSide
 
-BATCH = 128
 OWNER = "builder"
 
 
@@ -53,8 +48,8 @@ class ServerWriter:
         unfinished: str | None = None,
         patience_s: float,
     ) -> None:
-        self._client, self._versions, self._folder = client, versions, folder
-        self._ordering = models.WriteOrdering(layout.write_ordering)
+        self._versions, self._folder = versions, folder
+        self._points = Points(client, layout, patience_s)
         self._patience_s = patience_s
         self._before = published
         state = published.manifest if published else Manifest()
@@ -69,7 +64,6 @@ class ServerWriter:
         ours = {name: kind for name, kind in RESERVED_FIELDS.items() if name not in lacking}
         self._indexed = {} if self._hidden else {**known, **ours}
         self._fields = {**known, **fields}
-        self._bm25 = Bm25()
         self._resumed = False
         self._held: dict[str, Record] = {}
         self._documents: set[str] = set()
@@ -98,7 +92,7 @@ class ServerWriter:
 
     def put(self, records: Sequence[Record]) -> None:
         if self._hidden:
-            self._upload(self._begun(), records)
+            self._points.upload(self._begun(), records)
             return
         for record in records:
             self._held[record.id] = record
@@ -108,14 +102,14 @@ class ServerWriter:
         target = self._begun() if self._hidden else None
         if target is None or not self._resumed:
             return list(records)
-        call = partial(self._client.retrieve, target, [r.id for r in records], with_payload=False)
-        there = {str(point.id) for point in retry(call, self._patience_s)}
+        there = self._points.among(target, [record.id for record in records])
         return [record for record in records if record.id not in there]
 
     def delete_documents(self, ids: Sequence[str]) -> None:
         gone = set(ids)
         if self._hidden:
-            self._delete_documents(gone, keep=())
+            if self._target is not None:
+                self._points.delete_documents(self._target, gone)
             return
         self._documents |= gone
         for name, record in list(self._held.items()):
@@ -124,7 +118,8 @@ class ServerWriter:
 
     def delete_chunks(self, ids: Sequence[str]) -> None:
         if self._hidden:
-            self._delete_chunks(set(ids))
+            if self._target is not None:
+                self._points.delete(self._target, ids)
             return
         self._chunks |= set(ids)
         for name in ids:
@@ -185,7 +180,7 @@ class ServerWriter:
             except UnexpectedResponse as error:
                 if not is_refused(error):
                     raise
-        chunks, documents = self._count(before.name)
+        chunks, documents = self._points.count(before.name)
         counts = {"chunks": chunks, "documents": documents, "side": None, "commit": uuid.uuid4().hex}
         self._publish(after.model_copy(update=counts), True)
 
@@ -216,9 +211,9 @@ class ServerWriter:
         target = self._begun()
         self._versions.announce(target, redo.commit)
         # New chunks first: for that moment a reader may see a document's old and new ones, never neither.
-        self._upload(target, redo.records)
-        self._delete_documents(set(redo.documents), keep=sorted(record.id for record in redo.records))
-        self._delete_chunks(set(redo.chunks))
+        self._points.upload(target, redo.records)
+        self._points.delete_documents(target, redo.documents, keep=[record.id for record in redo.records])
+        self._points.delete(target, redo.chunks)
 
     def _publish(self, after: Manifest, changed: bool) -> None:
         """Make a state the published one: in the server, in this folder; then nothing is left to redo."""
@@ -268,45 +263,9 @@ class ServerWriter:
                 self._versions.drop(version.name)
         return found
 
-    def _upload(self, target: str, records: Sequence[Record]) -> None:
-        for batch in _batches(records):
-            points = [self._point(record) for record in batch]
-            call = partial(self._client.upsert, target, points, wait=True, ordering=self._ordering)
-            retry(call, self._patience_s)
-
-    def _delete_documents(self, ids: set[str], keep: Sequence[str]) -> None:
-        if ids:
-            gone: Condition = MatchAny("_dl.document_id", tuple(sorted(ids)))
-            kept = (HasId(tuple(keep)),) if keep else ()
-            self._delete(models.FilterSelector(filter=to_server(Filter(must=(gone,), must_not=kept))))
-
-    def _delete_chunks(self, ids: set[str]) -> None:
-        if ids:
-            self._delete(models.PointIdsList(points=sorted(ids)))
-
-    def _delete(self, selector: models.FilterSelector | models.PointIdsList) -> None:
-        if self._target is not None:
-            call = partial(self._client.delete, self._target, selector, wait=True, ordering=self._ordering)
-            retry(call, self._patience_s)
-
-    def _point(self, record: Record) -> models.PointStruct:
-        terms = self._bm25.document(record.embedding_text())
-        vectors: Any = {
-            DENSE: record.vector.tolist(),
-            SPARSE: models.SparseVector(indices=terms.indices, values=terms.values),
-        }
-        return models.PointStruct(id=record.id, vector=vectors, payload=stored_payload(record.payload))
-
-    def _count(self, target: str) -> tuple[int, int]:
-        """Chunks and documents."""
-        count, facet = self._client.count, self._client.facet
-        chunks = retry(partial(count, target, exact=True), self._patience_s).count
-        call = partial(facet, target, "_dl.document_id", limit=max(chunks, 1), exact=True)
-        return chunks, len(retry(call, self._patience_s).hits)
-
     def _counted(self, after: Manifest) -> Manifest:
         assert self._target is not None
-        chunks, documents = self._count(self._target)
+        chunks, documents = self._points.count(self._target)
         holds = chunks > 0
         return after.model_copy(
             update={
@@ -327,8 +286,3 @@ def owner(folder: Path) -> str | None:
     """
     path = folder / OWNER
     return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def _batches(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    for start in range(0, len(records), BATCH):
-        yield records[start : start + BATCH]

@@ -57,6 +57,7 @@ class Reply:
     error: Exception | None = None
     pause_s: float = 0.0
     topic: str = ""
+    read_as: str = ""
 
 
 @dataclass
@@ -70,7 +71,9 @@ class ScriptedAnswerer:
     def stream(self, question: str, *, history: Sequence[tuple[str, str]] = ()) -> Iterator[Event]:
         self.asked.append((question, list(history)))
         reply = self.reply(question)
-        plan = QueryPlan(question, question, topic=reply.topic)
+        original = question if reply.read_as else ""
+        read_as = reply.read_as or question
+        plan = QueryPlan(read_as, read_as, topic=reply.topic, original=original)
         retrieval = Retrieval(question, plan, tuple(reply.passages))
         yield Found(retrieval)
         try:

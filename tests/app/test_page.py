@@ -75,6 +75,14 @@ def test_a_follow_up_names_the_question_that_it_was_searched_for_with(open_app: 
     assert shown in open_app(chat=app.chat_id).html
 
 
+def test_a_follow_up_that_was_rewritten_says_how_it_was_read(open_app: Open) -> None:
+    app = open_app(reply=replace(GOOD, read_as="When does <b>the pump</b> run?"))
+    app.ask("And when?")
+    shown = "searched for as “When does &lt;b&gt;the pump&lt;/b&gt; run?”"
+    assert shown in app.html
+    assert shown in open_app(chat=app.chat_id).html
+
+
 def test_a_blank_question_is_not_asked(open_app: Open) -> None:
     app = open_app()
     app.ask("   ")

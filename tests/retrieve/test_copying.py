@@ -15,7 +15,7 @@ from configs.settings import Settings
 from retrieve import __main__ as command
 from retrieve import copying
 from retrieve.copying import copy_store
-from retrieve.store import open_store, server_client, server_writer
+from retrieve.store import open_store, server_client, server_points
 from retrieve.store.base import Store
 from retrieve.store.edge import EdgeStore
 from retrieve.store.server import ServerStore
@@ -176,7 +176,7 @@ class TestCommand:
     ) -> None:
         monkeypatch.setattr(server_client, "PAUSES_S", ())
         monkeypatch.setattr(copying, "BATCH", 5)
-        monkeypatch.setattr(server_writer, "BATCH", 5)
+        monkeypatch.setattr(server_points, "BATCH", 5)
         uploads = 0
 
         def die_at_fourth(request: str) -> str | None:

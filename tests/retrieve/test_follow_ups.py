@@ -184,7 +184,7 @@ def test_the_callers_labels_hold_for_follow_ups_too(retriever: Retriever) -> Non
 def test_the_setting_leaves_each_question_alone(
     retriever: Retriever, embedder: Embedder, make_settings: Callable[..., Settings]
 ) -> None:
-    alone = Retriever(open_store(make_settings()), embedder, make_settings("retrieve.follow_ups=false"))
+    alone = Retriever(open_store(make_settings()), embedder, make_settings("retrieve.follow_ups=off"))
     plan = alone.retrieve("When does it start?", earlier=["What cools the reactor?"], tenant="acme").plan
     assert plan.question == "When does it start?"
 

@@ -1,0 +1,168 @@
+"""What becomes of a follow-up that a chat model rewrites."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.errors import EngineStoppedError, SettingsError
+from configs.settings import Settings
+from retrieve.embed import Embedder
+from retrieve.filters import MatchValue
+from retrieve.retriever import Retriever
+from retrieve.rewrite import SCHEMA, holds, rewritten
+from retrieve.store import open_store
+from retrieve.visibility import visible_to
+from tests.retrieve.samples import make_chunk, make_document
+
+EARLIER = ["Who makes the Rotax motor?", "What does the brass valve cost?"]
+
+
+class Saying:
+    """A chat model that always says the same, and what it was asked."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        self.asked: list[tuple[Sequence[tuple[str, str]], Mapping[str, Any], str]] = []
+
+    def complete(
+        self, messages: Sequence[tuple[str, str]], *, schema: Mapping[str, Any], max_tokens: int, salt: str
+    ) -> str:
+        self.asked.append((messages, schema, salt))
+        return self.answer
+
+
+def saying(question: object) -> Saying:
+    return Saying(json.dumps({"question": question}))
+
+
+@pytest.mark.parametrize(
+    ("question", "proposal"),
+    [
+        ("And when is it cleaned?", "When is the brass valve cleaned?"),
+        ("And when is it cleaned?", "When is the Rotax motor cleaned?"),
+        ("What about steel valves?", "What does the steel valve cost?"),
+        ("Why?", "Why does the brass valve cost that?"),
+    ],
+)
+def test_what_the_conversation_says_is_taken(question: str, proposal: str) -> None:
+    assert rewritten(saying(proposal), question, EARLIER, "") == proposal
+
+
+@pytest.mark.parametrize(
+    ("question", "proposal"),
+    [
+        ("And when is it cleaned?", "When is the copper valve cleaned?"),  # nobody spoke of copper
+        ("And when is it cleaned?", "What does the brass valve cost?"),  # what was asked is lost
+        ("And when is it cleaned?", "When is it cleaned?"),  # nothing is gained
+        ("And when is it cleaned?", "And when is it cleaned, the valve?"),  # it leans as before
+        ("And when is it cleaned?", "The brass valve is cleaned on Mondays."),
+        ("And when is it cleaned?", ""),
+        ("And when is it cleaned?", None),
+        ("And when is it cleaned?", ["When is the brass valve cleaned?"]),
+    ],
+)
+def test_what_it_does_not_say_is_not(question: str, proposal: object) -> None:
+    assert rewritten(saying(proposal), question, EARLIER, "") is None
+
+
+@pytest.mark.parametrize("answer", ["", "no JSON", '{"question": "When is the br', "[]", '{"other": 1}', "7"])
+def test_an_answer_in_another_form_rewrites_nothing(answer: str) -> None:
+    assert rewritten(Saying(answer), "And when is it cleaned?", EARLIER, "") is None
+
+
+def test_a_model_that_fails_rewrites_nothing() -> None:
+    class Failing:
+        def complete(self, *args: object, **options: object) -> str:
+            raise EngineStoppedError("gone")
+
+    assert rewritten(Failing(), "And when is it cleaned?", EARLIER, "") is None
+
+
+def test_the_model_is_shown_the_last_questions_and_held_to_the_form() -> None:
+    chat = saying("When is the brass valve cleaned?")
+    long = [f"Question {number}?" for number in range(9)]
+    rewritten(chat, "And when is it cleaned?", [*long, *EARLIER], "north")
+    (messages, schema, salt) = chat.asked[0]
+    shown = messages[-1][1].splitlines()
+    assert shown[-3:] == [f"3. {EARLIER[0]}", f"4. {EARLIER[1]}", "5. And when is it cleaned?"]
+    assert len(shown) == 5
+    assert (schema, salt) == (SCHEMA, "north")
+
+
+@given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
+def test_any_text(proposal: str, question: str, earlier: str) -> None:
+    said = rewritten(saying(proposal), question, [earlier], "")
+    assert said == (proposal.strip() if holds(proposal.strip(), question, [earlier]) else None)
+
+
+FACTS = {
+    "brass.md": "The brass valve costs nine euros. The brass valve is cleaned with vinegar.",
+    "motor.md": "The Rotax motor is made in Austria. The Rotax motor is cleaned with petrol.",
+}
+
+
+@pytest.fixture
+def ask(
+    embedder: Embedder, make_settings: Callable[..., Settings], home: Path
+) -> Callable[[Saying, str, Sequence[str]], Any]:
+    settings = make_settings("retrieve.follow_ups=model")
+    store = open_store(settings)
+    chunks = []
+    for number, (author, text) in enumerate(zip(("Ada Kovacs", "Ben Osei"), FACTS.values(), strict=True)):
+        document = replace(make_document(number, {"author": author}, tenant="acme"), body=text)
+        chunks.append(make_chunk(document))
+    name, dimension = embedder.name, embedder.dimension
+    with store.writer(embedder=name, dimension=dimension, fields={"author": "keyword"}, wait_s=5) as writer:
+        writer.upsert(chunks, embedder.embed_documents([chunk.embedding_text() for chunk in chunks]))
+        writer.commit()
+
+    def ask(chat: Saying, question: str, earlier: Sequence[str]) -> Any:
+        return Retriever(store, embedder, settings, chat).retrieve(question, earlier=earlier, tenant="acme")
+
+    return ask
+
+
+def test_the_rewritten_question_is_searched_for(ask: Callable[..., Any]) -> None:
+    chat = saying("What is the Rotax motor cleaned with?")
+    found = ask(chat, "And what is it cleaned with?", EARLIER)
+    assert "petrol" in found.passages[0].text
+    assert found.question == found.plan.original == "And what is it cleaned with?"
+    assert found.plan.question == "What is the Rotax motor cleaned with?"
+    assert 'read as "What is the Rotax motor' in found.plan.explanation()
+    assert found.plan.to_json()["original"] == "And what is it cleaned with?"
+    assert chat.asked[0][2] == repr(visible_to("acme", None, all_tenants=False))
+
+
+def test_its_conditions_are_read_out_of_it(ask: Callable[..., Any]) -> None:
+    chat = saying("What did Ben Osei write about the Rotax motor?")
+    found = ask(chat, "And what about the motor?", ["What did Ben Osei write about the Rotax motor?"])
+    assert found.plan.filter.must == (MatchValue("author", "Ben Osei"),)
+
+
+def test_what_does_not_hold_is_read_by_its_words(ask: Callable[..., Any]) -> None:
+    found = ask(saying("Who sells whales?"), "And what is it cleaned with?", EARLIER)
+    assert "vinegar" in found.passages[0].text
+    assert (found.plan.original, found.plan.topic) == ("", EARLIER[-1])
+
+
+def test_a_question_that_stands_for_itself_is_not_shown_to_the_model(ask: Callable[..., Any]) -> None:
+    chat = saying("What is the Rotax motor cleaned with?")
+    ask(chat, "What is the brass valve cleaned with?", EARLIER)
+    ask(chat, "And what is it cleaned with?", [])
+    assert chat.asked == []
+
+
+def test_no_model_is_a_clear_error(
+    embedder: Embedder, make_settings: Callable[..., Settings], home: Path
+) -> None:
+    settings = make_settings("retrieve.follow_ups=model")
+    with pytest.raises(SettingsError, match="set it to words"):
+        Retriever(open_store(settings), embedder, settings)
