@@ -83,10 +83,8 @@ class Turn(_Record):
     """A question and what became of it. Marker n stands for ``sources[n - 1]``."""
 
     question: str
-    topic: str = ""
-    """The earlier question that it was searched for with."""
-    read_as: str = ""
-    """The question as it was searched for, where the model has rewritten it."""
+    remarks: tuple[str, ...] = ()
+    """How it was read: with which conditions, and which of them were given up."""
     state: State = "answering"
     answer: str = ""
     abstained: bool = False
@@ -98,9 +96,7 @@ class Turn(_Record):
     def found(self, retrieval: Retrieval) -> Turn:
         """The turn once retrieval has found its passages."""
         sources = tuple(map(_source, retrieval.passages))
-        plan = retrieval.plan
-        read_as = plan.question if plan.original else ""
-        return self.model_copy(update={"sources": sources, "topic": plan.topic, "read_as": read_as})
+        return self.model_copy(update={"sources": sources, "remarks": retrieval.plan.remarks()})
 
     def finished(self, answer: Answer) -> Turn:
         """The turn once the answer is whole."""

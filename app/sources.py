@@ -43,11 +43,9 @@ def answer_html(turn: Turn, key: str, *, writing: bool = False) -> str:
 
 
 def question_html(turn: Turn) -> str:
-    """The question, as it was typed, and what of the conversation it was searched for with."""
-    topic = f"searched for after “{escape(turn.topic)}”" if turn.topic else ""
-    topic = f"searched for as “{escape(turn.read_as)}”" if turn.read_as else topic
-    note = f'<p class="dl-topic">{topic}</p>' if topic else ""
-    return f'<div class="dl-question">{escape(turn.question)}</div>{note}'
+    """The question, as it was typed, and how it was read."""
+    remarks = "".join(f'<p class="dl-remark">{escape(remark)}</p>' for remark in turn.remarks)
+    return f'<div class="dl-question">{escape(turn.question)}</div>{remarks}'
 
 
 def note_html(text: str, kind: str = "info") -> str:

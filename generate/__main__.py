@@ -82,7 +82,8 @@ def _show(context: Context, answerer: Answerer, options: dict[str, Any]) -> None
     for event in answerer.stream(context.args.question, **options):
         if isinstance(event, Found):
             count = len(event.retrieval.passages)
-            context.note(f"found {count} passage{'' if count == 1 else 's'}\n")
+            found = f"found {count} passage{'' if count == 1 else 's'}"
+            context.note("\n".join([found, *event.retrieval.plan.remarks(), ""]))
         elif isinstance(event, Delta):
             print(event.text, end="", file=context.out, flush=True)
         elif isinstance(event, Finished):

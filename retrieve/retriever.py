@@ -174,7 +174,7 @@ class Retriever:
             return weight, passages
 
         weight, passages = search(plan)
-        if plan.listing and passages and bold is None:
+        if plan.listing and passages:
             return plan, passages  # that they pass the conditions is all the evidence that is asked for
         if not self._settings.relax:
             return plan, passages if weight >= least else ()

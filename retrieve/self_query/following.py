@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from retrieve.self_query import weights
 from retrieve.self_query.leading import fits
 from retrieve.self_query.lexicon import field_words, plain_words
@@ -14,6 +16,8 @@ REACH = 4
 REACH_DOCUMENTS = 3
 REACH_NAMES = 8
 """Words of names that may stand between documents and the last of those who made them."""
+_WITHIN = re.compile(r"(?<![^\W_])(?:in|from|per|of|see|according to|going by|based on|as stated in)\s+$")
+"""In front of the documents that a fact stands in: "how high is it in Osei's report"."""
 _COPULAS = frozenset(["was", "is", "were", "are", "as", "in", "the", "a", "an", "being"])
 _DOES = frozenset(["does", "do", "did", "has", "have", "is", "are"])
 _DID = frozenset(["did", "made"])
@@ -56,7 +60,8 @@ def documents_after(question: Question, mention: Mention, kinds: frozenset[int])
             break
         if word in field_words().documents or word in mention.field.telling or (owning and position in kinds):
             if owning and role == "agent":
-                return weights.AGENTS_MATTER if question.asks_how else weights.AGENTS_DOCUMENTS
+                within = question.before(mention.first, _WITHIN)
+                return weights.AGENTS_MATTER if question.asks_how and not within else weights.AGENTS_DOCUMENTS
             named = weights.DOCUMENTS_AFTER_AGENT if role == "agent" else weights.DOCUMENTS_AFTER
             return (weights.OWNED_DOCUMENTS if owning else named) + weights.DOCUMENTS_FARTHER * distance
         if word in plain_words().passed or word in plain_words().auxiliaries:

@@ -9,7 +9,7 @@ from retrieve.self_query.catalog import Field
 from retrieve.self_query.lexicon import field_words, plain_words
 from retrieve.self_query.mentions import Mention
 from retrieve.self_query.question import Question
-from retrieve.self_query.text import same_root
+from retrieve.self_query.text import fold, same_root
 
 REACH = 4
 """Words before a mention in which its field may be named."""
@@ -20,7 +20,7 @@ _CUES = {
     "agent": re.compile(
         r"(?<![^\W_])(?:(by|von|par|por|author|authors|people like)"
         r"|(from|of|at|de|d'|du|to|for|with|mit|avec|con))\s*:?\s*"
-        r"(?:either |both )?(?:the |mr\.? |mrs\.? |ms\.? |dr\.? |prof\.? )?$"
+        r"(?:either |both )?(?:the |mr\.? |mrs\.? |ms\.? |dr\.? |prof\.? )?(?P<initials>(?:[a-z]\.\s*){0,3})$"
     ),
     "source": re.compile(
         r"(?<![^\W_])(?:(in|from|according to|by|via|per|at|dans|von|aus|bei|del|outlet)"
@@ -69,10 +69,18 @@ def documents_before(question: Question, mention: Mention) -> float:
             return 0.0
         if word in field_words().documents:
             beside = mention.field.role == "agent" and seen == 0
+            if beside and not question.asks and _ends_with_name(question, mention):
+                return weights.DOCUMENTS_SIGNED
             return weights.DOCUMENTS_BESIDE_AGENT if beside else weights.DOCUMENTS_BEFORE
         if word not in passed and word not in connectors:
             return 0.0
     return 0.0
+
+
+def _ends_with_name(question: Question, mention: Mention) -> bool:
+    """ "falcon report Dario Keller": keywords that end in a whole name."""
+    ends = mention.last + 1 == len(question.words) or not question.is_joined(mention.last, mention.last + 1)
+    return ends and mention.how == "exact" and mention.length > 1 and not mention.common
 
 
 def opposed(question: Question, mention: Mention) -> float:
@@ -104,10 +112,15 @@ def cue(question: Question, mention: Mention) -> float:
     if match is None:
         return 0.0
     if role == "agent":
-        return _cue_of_agent(question, mention, match)
+        return _cue_of_agent(question, mention, match) if _has_initial(mention, match["initials"]) else 0.0
     if role == "source":
         return weights.SOURCE_CUE if match[1] else weights.WEAK_SOURCE_CUE
     return _cue_of_subject(question, mention, match)
+
+
+def _has_initial(mention: Mention, initials: str) -> bool:
+    """Whether the initials before a name ("by N. Petrov") are none, or one is how the value begins."""
+    return not initials or any(fold(value)[:1] in initials for value in mention.values)
 
 
 def _cue_of_agent(question: Question, mention: Mention, match: re.Match[str]) -> float:
@@ -147,6 +160,8 @@ def _verb_before(question: Question, mention: Mention) -> bool | None:
         word = question.norm(at)
         if any(same_root(word, own) for own in mention.field.words):
             return True
+        if distance == 2 and between == "by" and word.endswith("s"):
+            return None  # "offers by Osei": who offers something is not told with "by"
         groups = field_words().groups_of(word)
         if groups and word not in documents:
             return fits(groups, mention.field) or (False if mention.field.role == "agent" else None)

@@ -123,6 +123,8 @@ class PlainWords(WordTable):
     polite: Words
     asking: Words
     asking_for_documents: Words
+    asking_why: Words
+    matters: Words
     after_dates: Words
     small: Words
     company_forms: Words

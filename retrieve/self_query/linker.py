@@ -24,7 +24,7 @@ from retrieve.self_query.numbers import NumberSpan, bare_numbers, compared
 from retrieve.self_query.orders import sort_of
 from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.question import Question
-from retrieve.self_query.remainder import remainder, says_little, says_nothing
+from retrieve.self_query.remainder import lists_topics, remainder, says_little, says_nothing
 from retrieve.self_query.roles import role_findings
 from retrieve.self_query.text import clean
 from retrieve.self_query.values import value_findings
@@ -52,7 +52,8 @@ class Linker:
         left = remainder(question, findings, self._roles) + whole[LONGEST:]
         text = whole.strip() if says_little(left) else left
         sort = sort_of(question, self._catalog)
-        listing = any(not finding.negated for finding in findings) and says_nothing(left)
+        wanted = any(not finding.negated for finding in findings)
+        listing = wanted and (says_nothing(left) or lists_topics(question, findings))
         return QueryPlan(whole, text, tuple(findings), sort, listing=listing)
 
     def findings(self, question: Question, today: date) -> list[Finding]:

@@ -49,7 +49,8 @@ def negator_before(question: Question, position: int, field: Field) -> int | Non
         if word in negators.single and word not in negators.weak:
             joined = earlier in _JOINING or question.gap(at - 1, at).strip() == ","
             refused = not acted or (word == "not" and joined)
-            return at if refused and (earlier, word) != ("if", "not") else None
+            idle = (earlier, word) == ("if", "not") or (word, question.norm(at + 1)) == ("no", "to")
+            return at if refused and not idle else None
         if word in negators.weak:
             return at if _is_but(question, at, field) else None
         if len(word) > LONG and word.endswith("ed") and not _passes(word, field):

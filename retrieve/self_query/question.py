@@ -24,6 +24,9 @@ def ending_at(pattern: re.Pattern[str], text: str, end: int) -> re.Match[str] | 
     return pattern.search(text, max(0, end - CONTEXT), end)
 
 
+_PREPOSITIONS = frozenset(
+    ["about", "at", "by", "during", "for", "from", "in", "into", "of", "on", "since", "to", "under", "with"]
+)
 # "hey, can you find the report"
 _REQUEST = re.compile(
     r"(?:[^\W\d_]+,?\s+){0,2}(?:can|could|would|will)\s+(?:you|i|we)\s+(?:please\s+)?[^\W\d_]+"
@@ -76,8 +79,10 @@ class Question:
 
     @cached_property
     def _opening_word(self) -> str:
-        polite = plain_words().polite
-        return next((word.norm for word in self.words if word.norm not in polite), "")
+        known = plain_words()
+        first = next((at for at, word in enumerate(self.words) if word.norm not in known.polite), 0)
+        behind = self.norm(first) in _PREPOSITIONS and self.norm(first + 1) in known.asking
+        return self.norm(first + behind)  # "in which year", "by how much"
 
     @cached_property
     def asks(self) -> bool:
@@ -88,6 +93,11 @@ class Question:
     def asks_how(self) -> bool:
         """Whether it asks for a fact of the matter: how, why, when, is it so."""
         return self.asks and self._opening_word not in plain_words().asking_for_documents
+
+    @cached_property
+    def asks_why(self) -> bool:
+        """Whether it asks why, how or when something is so."""
+        return self.asks and self._opening_word in plain_words().asking_why
 
     @cached_property
     def opening(self) -> int:

@@ -41,6 +41,21 @@ def says_nothing(left: str) -> bool:
     return all(word.norm in _asking() for word in words(left))
 
 
+def lists_topics(question: Question, findings: Sequence[Finding]) -> bool:
+    """Whether keywords are nothing but conditions, topics among them: "open VPN tickets by Osei".
+
+    One topic by itself ("pumps") is a question about it, and so is a sentence that asks ("what is a pump").
+    """
+    if question.asks:
+        return False
+    left = words(_without(question.text, _apart([span for finding in findings for span in finding.spans])))
+    named = any(word.norm in field_words().documents for word in left)
+    fields = frozenset[str]().union(*(finding.keys for finding in findings))
+    return (named or len(fields) > 1) and all(
+        word.norm in _asking() or word.norm in plain_words().matters for word in left
+    )
+
+
 @lru_cache(maxsize=1)
 def _asking() -> frozenset[str]:
     plain, fields = plain_words(), field_words()

@@ -61,6 +61,8 @@ def _around(question: Question, mention: Mention, kinds: frozenset[int]) -> floa
         asked_for(question, mention),
     )
     if negator_before(question, mention.first, mention.field) is not None:
+        if question.asks_why and mention.field.role == "about":
+            return weights.FACT_NEGATED
         told = max(told, weights.NEGATED_AGENT if agent else weights.NEGATED)
     if is_negated_after(question, mention.first, mention.last):
         told = max(told, weights.NEGATED_AFTER)
@@ -84,7 +86,8 @@ def _alone(question: Question, mention: Mention) -> float:
         return 0.0
     if mention.first <= question.opening:
         return _first(question, mention)
-    return weights.KEYWORD
+    source = mention.field.role == "source" and mention.how == "exact" and not mention.common
+    return weights.KEYWORD_SOURCE if source else weights.KEYWORD
 
 
 def _first(question: Question, mention: Mention) -> float:

@@ -66,7 +66,7 @@ CHOSEN_AGENT, CHOSEN = 0.7, 0.4
 STATE, STATE_OF_NAME = 0.6, 0.3
 ASKED_FOR = 0.4
 OPPOSED = 0.8
-DOCUMENTS_BEFORE, DOCUMENTS_BESIDE_AGENT = 0.44, 0.2
+DOCUMENTS_BEFORE, DOCUMENTS_BESIDE_AGENT, DOCUMENTS_SIGNED = 0.44, 0.2, 0.8
 
 # -- what stands after it (following.py)
 DOCUMENTS_AFTER, DOCUMENTS_AFTER_AGENT, OWNED_DOCUMENTS = 0.6, 0.55, 0.8
@@ -78,11 +78,13 @@ MADE, MADE_OTHERWISE = 1.1, 0.3
 SOURCE_SAYS, SUBJECT_SAYS = 0.6, 0.2
 
 # -- the sentence (support.py)
+FACT_NEGATED = -1.0
+"""In place of all else around it: "why are there no orchids" is no wish for documents without them."""
 NEGATED_AGENT, NEGATED, NEGATED_AFTER = 1.0, 0.5, 0.8
 ALONE_AGENT, ALONE = 1.0, 0.55
 FIRST_AGENT, FIRST_OWNING_AGENT, FIRST_COMMON, FIRST_SOURCE, FIRST = 1.1, 0.35, 0.5, 0.45, 0.35
 FIRST_SUBJECT, FIRST_IN_PHRASE = -0.3, 0.15
-KEYWORD = 0.15
+KEYWORD, KEYWORD_SOURCE = 0.15, 0.4
 LITTLE_TOLD, LITTLE_ALONE = 0.4, 0.3
 """What speaks against a mention counts where less than this speaks for it."""
 ABOUT = -0.6

@@ -56,8 +56,7 @@ class Reply:
     abstained: bool = False
     error: Exception | None = None
     pause_s: float = 0.0
-    topic: str = ""
-    read_as: str = ""
+    plan: QueryPlan | None = None
 
 
 @dataclass
@@ -71,9 +70,7 @@ class ScriptedAnswerer:
     def stream(self, question: str, *, history: Sequence[tuple[str, str]] = ()) -> Iterator[Event]:
         self.asked.append((question, list(history)))
         reply = self.reply(question)
-        original = question if reply.read_as else ""
-        read_as = reply.read_as or question
-        plan = QueryPlan(read_as, read_as, topic=reply.topic, original=original)
+        plan = reply.plan or QueryPlan(question, question)
         retrieval = Retrieval(question, plan, tuple(reply.passages))
         yield Found(retrieval)
         try:

@@ -12,6 +12,8 @@ import pytest
 from app.examples import Corpus
 from app.history import Chats
 from configs.errors import StoreError
+from retrieve.filters import MatchValue
+from retrieve.self_query.plan import Finding, QueryPlan, Relaxed
 from tests.app.conftest import App
 from tests.app.scripted import ABSTAINED, FAILED, GOOD, QUOTE, Reply, passage
 
@@ -67,20 +69,16 @@ def test_a_follow_up_carries_the_history(open_app: Open) -> None:
     assert app.answerer.asked[1] == ("Second?", [("First?", GOOD.text)])
 
 
-def test_a_follow_up_names_the_question_that_it_was_searched_for_with(open_app: Open) -> None:
-    app = open_app(reply=replace(GOOD, topic="What does <b>it</b> do?"))
+def test_how_a_question_was_read_is_said_below_it(open_app: Open) -> None:
+    author = Finding(MatchValue("author", "<b>Osei</b>"), ((0, 4),), 1.0, "author is <b>Osei</b>: “Osei”")
+    given_up = Relaxed(author, "dropped", "no passage that fulfils it is about the question")
+    plan = QueryPlan("And when?", "And when?", (author,), relaxed=(given_up,), topic="What does it do?")
+    app = open_app(reply=replace(GOOD, plan=plan))
     app.ask("And when?")
-    shown = "searched for after “What does &lt;b&gt;it&lt;/b&gt; do?”"
-    assert shown in app.html
-    assert shown in open_app(chat=app.chat_id).html
-
-
-def test_a_follow_up_that_was_rewritten_says_how_it_was_read(open_app: Open) -> None:
-    app = open_app(reply=replace(GOOD, read_as="When does <b>the pump</b> run?"))
-    app.ask("And when?")
-    shown = "searched for as “When does &lt;b&gt;the pump&lt;/b&gt; run?”"
-    assert shown in app.html
-    assert shown in open_app(chat=app.chat_id).html
+    for html in (app.html, open_app(chat=app.chat_id).html):
+        assert "read together with “What does it do?”" in html
+        assert "only where author is &lt;b&gt;Osei&lt;/b&gt;: “Osei”" in html
+        assert "dropped: author is &lt;b&gt;Osei&lt;/b&gt;: “Osei” (no passage that fulfils it" in html
 
 
 def test_a_blank_question_is_not_asked(open_app: Open) -> None:

@@ -116,6 +116,13 @@ VALUES = [
     ("Qu'est-ce que Kovács a écrit sur les bateaux ?", value("author", "Anna Kovács")),
     ("What has Kovács found out about boats?", value("author", "Anna Kovács")),
     ("the articles Tom Price edited on boats", value("author", "Tom Price")),
+    ("boat offers by Tom Price", value("author", "Tom Price")),
+    ("report on boats, Tom Price", value("author", "Tom Price")),
+    ("boat report Tom Price", value("author", "Tom Price")),
+    ("articles by A. Kovács", value("author", "Anna Kovács")),
+    ("How many boats sank, according to Tom Price's report?", value("author", "Tom Price")),
+    ("How high is the mast in Tom Price's report?", value("author", "Tom Price")),
+    ("boats TechWire", value("source", "TechWire")),
 ]
 NOTHING = [
     "Where did Tom Price study medicine?",
@@ -132,6 +139,10 @@ NOTHING = [
     "salary band 3",
     "boats made before 2022",
     'the song "Open the science of housing"',
+    "articles by K. Kovács",
+    "In which year did TechWire go bankrupt?",
+    "Why is there no fishing in the harbour?",
+    "How is solar power used instead of fishing boats' diesel?",
     "",
     "?",
     "the",
@@ -291,6 +302,29 @@ def test_what_documents_are_about_stays_in_the_search(linker: Linker) -> None:
     assert (
         linker.read("articles by Tom Price tagged fishing", TODAY).semantic_query == "articles tagged fishing"
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "listing"),
+    [
+        ("fishing articles by Anna Kovács", True),
+        ("open articles on pumps", True),
+        ("anything on housing in TechWire?", True),
+        ("pump problems, 2023", True),
+        ("solar power TechWire", True),
+        ("articles on pumps", True),
+        ("pumps", False),  # one topic is what a question is about
+        ("pumps and housing", False),
+        ("What is a pump?", False),
+        ("What does TechWire say about fishing?", False),
+        ("pump repairs by Anna Kovács", False),  # of which nobody has said anything yet
+        ("articles not by Tom Price", False),
+    ],
+)
+def test_keywords_that_are_all_conditions_ask_for_a_list(
+    linker: Linker, question: str, listing: bool
+) -> None:
+    assert linker.read(question, TODAY).listing is listing
 
 
 def test_a_private_field_is_not_in_the_catalog() -> None:

@@ -100,6 +100,8 @@ def test_a_condition_limits_what_is_found(retriever: Retriever) -> None:
     [
         ("What did Maria Chen write?", {LEAK, LIFT}),
         ("Notes by Maria Chen from 2024", {LEAK}),
+        ("heating notes by Maria Chen", {LEAK}),
+        ("Rose Osei printing 2024", {PORT}),
         ("What did Maria Chen write in 1999?", set()),
         ("What did Maria Chen write about blue whales and their song?", set()),
         ("What did Nadia Secret write?", set()),
