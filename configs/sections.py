@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -236,6 +237,11 @@ class FieldHint(Section):
     private: bool = False
 
 
+def _follow_ups(value: object) -> object:
+    """What was true or false before there was a third way."""
+    return {"true": "words", "false": "off"}.get(str(value).lower(), value)
+
+
 class RetrieveSettings(Section):
     top_k: PositiveInt
     prefetch: PositiveInt
@@ -250,15 +256,20 @@ class RetrieveSettings(Section):
     all_tenants: bool
     reader: Literal["off", "linker", "model", "both"]
     chat: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
-    follow_ups: Literal["off", "words", "model"]
+    follow_ups: Annotated[Literal["off", "words", "model"], BeforeValidator(_follow_ups)]
     relax: bool
     fields: dict[str, FieldHint]
     today: date | None
 
     @property
+    def reads_with_model(self) -> bool:
+        """Whether a chat model reads conditions out of questions."""
+        return self.reader in ("model", "both")
+
+    @property
     def asks_model(self) -> bool:
         """Whether retrieval needs a chat model."""
-        return self.reader in ("model", "both") or self.follow_ups == "model"
+        return self.reads_with_model or self.follow_ups == "model"
 
 
 class GenerateSettings(Section):

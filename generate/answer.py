@@ -173,7 +173,10 @@ class Answerer:
     ) -> Iterator[Event]:
         passages = retrieval.passages
         budget = self._service.capacity - self._params.max_tokens
-        best = self._retriever.highlights(question, passages, self._settings.lead)
+        plan = retrieval.plan  # where the question leans on another, what it was rewritten to does not
+        best = self._retriever.highlights(
+            plan.question if plan.original else question, passages, self._settings.lead
+        )
         lead = [(found.passage, passages[found.passage].text[found.start : found.end]) for found in best]
         prompt = self._prompts.build(question, passages, history, budget=budget, lead=lead)
         shown = passages[: len(prompt.passages)]

@@ -90,7 +90,7 @@ def _open(context: Context) -> tuple[Retriever, Filter | None]:
     from retrieve.retriever import open_retriever
     from retrieve.store import open_store
 
-    retriever = open_retriever(context.settings)
+    retriever = open_retriever(context.settings, conversations=bool(context.args.after))
     if not open_store(context.settings).info().chunks:
         context.note("the store is empty; fill it with: python -m ingest PATH...")
     where = None

@@ -71,9 +71,14 @@ def joined(topic: QueryPlan, plan: QueryPlan) -> QueryPlan:
         semantic_query=f"{topic.semantic_query} {plan.semantic_query}".strip(),
         findings=(*kept, *own),
         sort=plan.sort or topic.sort,
-        listing=topic.listing and plan.listing,
+        listing=topic.listing and plan.listing and not _asks(plan.question),
         topic=topic.question,
     )
+
+
+def _asks(question: str) -> bool:
+    """Whether a follow-up asks for a fact: "and who fixed it", but not "and in 2023"."""
+    return any(word.norm in ("who", "whom", "when", "where", "why", "how") for word in words(question))
 
 
 def _moved(finding: Finding, by: int) -> Finding:

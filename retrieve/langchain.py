@@ -62,7 +62,7 @@ class DraftlineRetriever(BaseRetriever):
             settings: None: those of the environment and the default profile.
             fields: tenant, access, top_k, filter, and LangChain's own tags and metadata.
         """
-        return cls(retriever=open_retriever(settings or load_settings()), **fields)
+        return cls(retriever=open_retriever(settings or load_settings(), conversations=False), **fields)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, filter: Any = None

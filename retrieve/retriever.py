@@ -66,13 +66,13 @@ class Retriever:
         """
         if settings.retrieve.follow_ups == "model" and chat is None:
             raise SettingsError("retrieve.follow_ups is model, and there is no chat model; set it to words")
-        self._chat = chat
+        self._chat = chat if settings.retrieve.follow_ups == "model" else None
         self._store = store
         self._embedder = embedder
         self._settings = settings.retrieve
         self._private = private_fields(settings)
         self._searcher = Searcher(store, embedder, settings)
-        self._reader = QuestionReader(store, settings, chat)
+        self._reader = QuestionReader(store, settings, chat if settings.retrieve.reads_with_model else None)
 
     def retrieve(
         self,
@@ -124,7 +124,7 @@ class Retriever:
         if self._settings.follow_ups == "off" or not earlier or not leans(query):
             return [plan]
         plans = []
-        if self._settings.follow_ups == "model" and self._chat is not None:
+        if self._chat is not None:
             whole = rewritten(self._chat, query, [*map(_clean, earlier)], salt=repr(callers))
             if whole is not None:
                 plans.append(replace(self._reader.read(whole, callers), original=query))
@@ -174,15 +174,16 @@ class Retriever:
             return weight, passages
 
         weight, passages = search(plan)
-        if plan.listing and passages:
+        listed = plan.listing and bool(passages)
+        if listed and bold is None:
             return plan, passages  # that they pass the conditions is all the evidence that is asked for
         if not self._settings.relax:
-            return plan, passages if weight >= least else ()
+            return plan, passages if listed or weight >= least else ()
         if bold is not None:
             other, elsewhere = search(bold)
             if other >= max(least, weight + SOFT_MARGIN):
                 return bold, elsewhere
-        if weight >= least:
+        if listed or weight >= least:
             return plan, passages
         for attempt in relaxations(plan):
             weight, passages = search(attempt)
@@ -217,11 +218,18 @@ class Retriever:
         self._store.close()
 
 
-def open_retriever(settings: Settings, chat: ChatModel | None = None) -> Retriever:
-    """The retriever over the configured store and embedder; loads no weights before the first question.
+def open_retriever(
+    settings: Settings, chat: ChatModel | None = None, *, conversations: bool = True
+) -> Retriever:
+    """The retriever over the configured store and embedder, which is loaded at the first question.
 
-    Without a ``chat``, ``retrieve.chat`` says what to import one from, where the settings need it.
+    Args:
+        chat: None: ``retrieve.chat`` says what to open one with, where the settings need it.
+        conversations: whether earlier questions will be given; without them no follow-up is rewritten.
     """
+    if not conversations:
+        alone = settings.retrieve.model_copy(update={"follow_ups": "off"})
+        settings = settings.model_copy(update={"retrieve": alone})
     if chat is None and settings.retrieve.asks_model:
         module, _, name = settings.retrieve.chat.partition(":")
         try:

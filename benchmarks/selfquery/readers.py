@@ -45,7 +45,7 @@ def open_readers(settings: Settings, names: Sequence[str]) -> Iterator[list[Read
     def model(collection: Collection) -> Read:
         assert chat is not None
         return lambda question: filter_of(
-            read_with_model(chat, question, collection.catalog, collection.today)
+            read_with_model(chat, question, collection.catalog, collection.today, salt="")
         )
 
     def both(collection: Collection) -> Read:
@@ -55,7 +55,7 @@ def open_readers(settings: Settings, names: Sequence[str]) -> Iterator[list[Read
         def read(question: str) -> Filter | None:
             plan = reader.read(question, collection.today)
             if is_open(plan, collection.catalog):
-                proposed = read_with_model(chat, plan.question, collection.catalog, collection.today)
+                proposed = read_with_model(chat, plan.question, collection.catalog, collection.today, salt="")
                 plan = with_model(plan, proposed)
             return plan.filter
 

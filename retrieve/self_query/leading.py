@@ -69,7 +69,8 @@ def documents_before(question: Question, mention: Mention) -> float:
             return 0.0
         if word in field_words().documents:
             beside = mention.field.role == "agent" and seen == 0
-            if beside and not question.asks and _ends_with_name(question, mention):
+            signed = word in plain_words().papers and not question.asks
+            if beside and signed and _ends_with_name(question, mention):
                 return weights.DOCUMENTS_SIGNED
             return weights.DOCUMENTS_BESIDE_AGENT if beside else weights.DOCUMENTS_BEFORE
         if word not in passed and word not in connectors:
@@ -160,11 +161,11 @@ def _verb_before(question: Question, mention: Mention) -> bool | None:
         word = question.norm(at)
         if any(same_root(word, own) for own in mention.field.words):
             return True
-        if distance == 2 and between == "by" and word.endswith("s"):
-            return None  # "offers by Osei": who offers something is not told with "by"
         groups = field_words().groups_of(word)
         if groups and word not in documents:
-            return fits(groups, mention.field) or (False if mention.field.role == "agent" else None)
+            noun = distance == 2 and between == "by" and word.endswith("s")  # "offers by Osei"
+            other = False if mention.field.role == "agent" and not noun else None
+            return fits(groups, mention.field) or other
         if distance == 2 and word.endswith("ed") and word not in documents:
             return False  # "called by Osei": not what makes a document
     return None

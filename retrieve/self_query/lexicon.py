@@ -124,6 +124,7 @@ class PlainWords(WordTable):
     asking: Words
     asking_for_documents: Words
     asking_why: Words
+    papers: Words
     matters: Words
     after_dates: Words
     small: Words
@@ -184,6 +185,8 @@ class FollowUpWords(WordTable):
     before_that: Words
     empty_after_it: Words
     grammar: Words
+    interrogatives: Words
+    negations: Words
 
 
 class UnitNames(WordTable):

@@ -83,16 +83,11 @@ class QueryPlan:
         return "; ".join([*parts, *self.notes])
 
     def remarks(self) -> tuple[str, ...]:
-        """What whoever asked should see of it beside the answer, a line each.
-
-        Topics that were given up because passages without them say more are left out: the answer is about
-        what was asked all the same.
-        """
+        """What whoever asked should see of it beside the answer, a line each."""
         read = [f"read together with “{self.topic}”"] if self.topic else []
         read += [f"read as “{self.question}”"] if self.original else []
         read += [f"only where {'; '.join(f.reason for f in self.findings)}"] if self.findings else []
-        given_up = [item for item in self.relaxed if not (item.finding.soft and item.action == "dropped")]
-        return (*read, *(f"{item.action}: {item.finding.reason} ({item.reason})" for item in given_up))
+        return (*read, *(f"{item.action}: {item.finding.reason} ({item.reason})" for item in self.relaxed))
 
     def to_json(self) -> dict[str, Any]:
         """{semantic_query, filter, relaxed, explanation, spans, sort}: the form that ``--json`` prints."""

@@ -27,6 +27,7 @@ def ending_at(pattern: re.Pattern[str], text: str, end: int) -> re.Match[str] | 
 _PREPOSITIONS = frozenset(
     ["about", "at", "by", "during", "for", "from", "in", "into", "of", "on", "since", "to", "under", "with"]
 )
+_INTERROGATIVES = frozenset(["what", "which", "who", "whom", "whose", "where", "when", "how"])
 # "hey, can you find the report"
 _REQUEST = re.compile(
     r"(?:[^\W\d_]+,?\s+){0,2}(?:can|could|would|will)\s+(?:you|i|we)\s+(?:please\s+)?[^\W\d_]+"
@@ -81,7 +82,7 @@ class Question:
     def _opening_word(self) -> str:
         known = plain_words()
         first = next((at for at, word in enumerate(self.words) if word.norm not in known.polite), 0)
-        behind = self.norm(first) in _PREPOSITIONS and self.norm(first + 1) in known.asking
+        behind = self.norm(first) in _PREPOSITIONS and self.norm(first + 1) in _INTERROGATIVES
         return self.norm(first + behind)  # "in which year", "by how much"
 
     @cached_property

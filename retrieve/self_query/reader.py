@@ -41,7 +41,7 @@ class QuestionReader:
         Raises:
             SettingsError: ``retrieve.reader`` needs a chat model and there is none.
         """
-        if settings.retrieve.reader in ("model", "both") and chat is None:
+        if settings.retrieve.reads_with_model and chat is None:
             raise SettingsError(
                 f"retrieve.reader is {settings.retrieve.reader}, and there is no chat model; set it to linker"
             )

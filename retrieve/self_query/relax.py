@@ -33,12 +33,12 @@ def without_topics(plan: QueryPlan) -> QueryPlan | None:
     if len(kept) == len(plan.findings):
         return None
     dropped = tuple(Relaxed(finding, "dropped", ELSEWHERE) for finding in plan.findings if finding.soft)
-    return replace(plan, findings=kept, relaxed=(*plan.relaxed, *dropped))
+    return replace(plan, findings=kept, relaxed=(*plan.relaxed, *dropped), listing=False)
 
 
 def relaxations(plan: QueryPlan) -> Iterator[QueryPlan]:
     """Plans with ever fewer conditions, the least certain given up first."""
-    current = plan
+    current = replace(plan, listing=False)
     order = sorted(plan.findings, key=lambda item: item.confidence)
     for finding in order[:ONE_BY_ONE]:
         wider = widened(finding)

@@ -44,16 +44,15 @@ def says_nothing(left: str) -> bool:
 def lists_topics(question: Question, findings: Sequence[Finding]) -> bool:
     """Whether keywords are nothing but conditions, topics among them: "open VPN tickets by Osei".
 
-    One topic by itself ("pumps") is a question about it, and so is a sentence that asks ("what is a pump").
+    One topic by itself ("pumps") is a question about it, and so is a sentence that asks ("what is a pump",
+    "explain the pump"): beside the conditions stand only words that ask for documents.
     """
-    if question.asks:
-        return False
+    plain = plain_words()
     left = words(_without(question.text, _apart([span for finding in findings for span in finding.spans])))
-    named = any(word.norm in field_words().documents for word in left)
+    named = any(word.norm in plain.papers for word in left)
     fields = frozenset[str]().union(*(finding.keys for finding in findings))
-    return (named or len(fields) > 1) and all(
-        word.norm in _asking() or word.norm in plain_words().matters for word in left
-    )
+    listing = plain.papers | plain.matters | plain.articles | plain.connectors | plain.polite
+    return (named or len(fields) > 1) and all(word.norm in listing for word in left)
 
 
 @lru_cache(maxsize=1)

@@ -61,7 +61,7 @@ def _around(question: Question, mention: Mention, kinds: frozenset[int]) -> floa
         asked_for(question, mention),
     )
     if negator_before(question, mention.first, mention.field) is not None:
-        if question.asks_why and mention.field.role == "about":
+        if question.asks_why and mention.field.role == "about" and not named:
             return weights.FACT_NEGATED
         told = max(told, weights.NEGATED_AGENT if agent else weights.NEGATED)
     if is_negated_after(question, mention.first, mention.last):
@@ -86,8 +86,20 @@ def _alone(question: Question, mention: Mention) -> float:
         return 0.0
     if mention.first <= question.opening:
         return _first(question, mention)
-    source = mention.field.role == "source" and mention.how == "exact" and not mention.common
-    return weights.KEYWORD_SOURCE if source else weights.KEYWORD
+    return weights.KEYWORD_SOURCE if _closes(question, mention) else weights.KEYWORD
+
+
+def _closes(question: Question, mention: Mention) -> bool:
+    """ "Water damage Lakeside 2022": the source at the end of keywords, and nothing said of it."""
+    if mention.field.role != "source" or mention.how != "exact" or mention.common:
+        return False
+    last, earlier = mention.last + 1 == len(question.words), question.norm(mention.first - 1)
+    follows = (
+        question.gap(mention.last, mention.last + 1).strip() or question.norm(mention.last + 1).isdigit()
+    )
+    known = plain_words()
+    silent = known.passed | known.connectors | known.comparing | known.matters | known.auxiliaries
+    return bool(last or follows) and earlier not in silent | {"against", "versus", "vs"}
 
 
 def _first(question: Question, mention: Mention) -> float:

@@ -59,7 +59,11 @@ class EdgeWriter:
         self._dimension = dimension
         self._base = None if rebuild else manifest.shard
         """The generation that the working copy begins with; None: with nothing."""
-        self._fields = {**({} if rebuild else manifest.fields), **fields}
+        self._expected = fields
+        """Types of fields that may come. Their names are written with the first chunk that has them: the name
+        of a field is a document's text, too, which a run that is cut short must not leave behind."""
+        known: Mapping[str, FieldType] = {} if rebuild else manifest.fields
+        self._fields = {name: fields.get(name, kind) for name, kind in known.items()}
         self._bm25 = Bm25()
         self._shard: edge.EdgeShard | None = None
         self._pending = 0
@@ -101,6 +105,8 @@ class EdgeWriter:
         values = sum(len(record.payload["_dl"]["text"]) + self._dimension for record in records)
         require_space(self._folder, DISK_PER_VALUE * values)
         shard = self._working()
+        names = {name for record in records for name in record.payload}.difference(self._fields)
+        self._index(shard, {name: kind for name, kind in self._expected.items() if name in names})
         with shards.edge_errors("writing chunks"):
             # Overwriting in place would leave the old payload's bytes where `optimize` does not look.
             self._delete(shards.existing(shard, [record.id for record in records]))
@@ -185,7 +191,8 @@ class EdgeWriter:
 
     def _index(self, shard: edge.EdgeShard, fields: Mapping[str, FieldType]) -> None:
         """Index fields that are new or whose type has widened, before their values come in."""
-        known, merged = self._fields, merge_fields(self._fields, fields)
+        expected = {name: kind for name, kind in self._expected.items() if name in fields}
+        known, merged = self._fields, merge_fields(self._fields, expected, fields)
         self._create_indexes(shard, {name: kind for name, kind in merged.items() if known.get(name) != kind})
         self._fields = merged
 

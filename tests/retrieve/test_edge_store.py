@@ -448,3 +448,15 @@ class TestFullDisk:
             assert written == left > 0
         finally:
             subprocess.run(["umount", disk], check=True)
+
+
+def test_a_field_is_named_nowhere_before_a_chunk_has_it(edge_store: EdgeStore, tmp_path: Path) -> None:
+    with writing(edge_store, fields={"of_a_page_to_come": "keyword", "author": "keyword"}) as writer:
+        chunks = [make_chunk(make_document(0, {"author": "Osei"}))]
+        writer.upsert(chunks, vectors_for(chunks))
+        writer.commit()
+    assert edge_store.info().fields["author"] == "keyword"
+    assert "of_a_page_to_come" not in edge_store.info().fields
+    left = b"".join(data_of(path) for path in tmp_path.rglob("*") if path.is_file())
+    assert b"of_a_page_to_come" not in left
+    assert b"author" in left

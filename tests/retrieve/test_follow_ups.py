@@ -103,6 +103,13 @@ def test_a_follow_up_takes_over_conditions_of_which_it_says_nothing() -> None:
     assert both.to_json()["topic"] == topic.question
 
 
+def test_a_fact_that_is_asked_about_a_list_is_no_list() -> None:
+    linker = Linker(catalog())
+    topic = linker.read("What did Osei write in 2021?", TODAY)
+    assert joined(topic, linker.read("And in 2023?", TODAY)).listing
+    assert not joined(topic, linker.read("And when did Osei write it in 2023?", TODAY)).listing
+
+
 def test_conditions_on_one_field_do_not_contradict_each_other() -> None:
     linker = Linker(catalog())
     topic = linker.read("What did Osei write about solar power in 2021 or 2023?", TODAY)

@@ -142,7 +142,10 @@ NOTHING = [
     "articles by K. Kovács",
     "In which year did TechWire go bankrupt?",
     "Why is there no fishing in the harbour?",
-    "How is solar power used instead of fishing boats' diesel?",
+    "complaints about TechWire",
+    "a lawsuit against TechWire",
+    "interview Tom Price",
+    "How old is the roof in Tom Price's house?",
     "",
     "?",
     "the",
@@ -319,6 +322,11 @@ def test_what_documents_are_about_stays_in_the_search(linker: Linker) -> None:
         ("What does TechWire say about fishing?", False),
         ("pump repairs by Anna Kovács", False),  # of which nobody has said anything yet
         ("articles not by Tom Price", False),
+        ("Explain how pumps work in TechWire", False),
+        ("Could TechWire repair the pump?", False),
+        ("pump policy, TechWire", False),
+        ("pump manual", False),
+        ("TechWire pumps: who fixed them and when?", False),
     ],
 )
 def test_keywords_that_are_all_conditions_ask_for_a_list(
