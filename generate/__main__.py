@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 def _configure_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", help="put -- before it if it begins with a dash")
+    parser.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        metavar="QUESTION",
+        help="a question asked before, for a follow-up such as 'and when?'; repeatable, oldest first",
+    )
     parser.add_argument("--filter", metavar="JSON", help="a Qdrant filter that every passage must pass")
     parser.add_argument("--tenant", help="see only this tenant's documents")
     parser.add_argument(
@@ -42,7 +49,8 @@ def ask(context: Context) -> int:
 
     answerer = open_answerer(context.settings)
     try:
-        options: dict[str, Any] = {"filter": wanted, "tenant": args.tenant, "access": args.access}
+        seen = {"filter": wanted, "tenant": args.tenant, "access": args.access}
+        options: dict[str, Any] = {"earlier": args.after, **seen}
         if args.json:
             context.emit(answerer.ask(args.question, **options).to_json())
         else:

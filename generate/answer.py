@@ -121,12 +121,15 @@ class Answerer:
         question: str,
         *,
         history: History = (),
+        earlier: Sequence[str] = (),
         filter: Filter | None = None,
         tenant: str | None = None,
         access: Sequence[str] | None = None,
     ) -> Answer:
         """The whole answer at once; see `stream`."""
-        for event in self.stream(question, history=history, filter=filter, tenant=tenant, access=access):
+        for event in self.stream(
+            question, history=history, earlier=earlier, filter=filter, tenant=tenant, access=access
+        ):
             if isinstance(event, Finished):
                 return event.answer
         raise AssertionError("a stream ends with Finished")
@@ -136,6 +139,7 @@ class Answerer:
         question: str,
         *,
         history: History = (),
+        earlier: Sequence[str] = (),
         filter: Filter | None = None,
         tenant: str | None = None,
         access: Sequence[str] | None = None,
@@ -146,15 +150,16 @@ class Answerer:
 
         Args:
             history: earlier (question, answer) pairs, oldest first.
+            earlier: questions before those, of which nothing but the search is to know.
             filter, tenant, access: what the caller may see; see `Retriever.retrieve`.
 
         Raises:
             InputError: an empty question, or one that does not fit the model's context.
         """
         started = time.perf_counter()
-        earlier = [asked for asked, _ in history]
+        before = [*earlier, *(asked for asked, _ in history)]
         retrieval = self._retriever.retrieve(
-            question, earlier=earlier, filter=filter, tenant=tenant, access=access
+            question, earlier=before, filter=filter, tenant=tenant, access=access
         )
         yield Found(retrieval)
         if not retrieval.passages:

@@ -43,7 +43,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, embedder: Any) -> Settings:
     documents = [("pump.md", PUMP, None), ("valve.md", VALVE, None), ("safe.md", SECRET, "acme")]
     chunks = [chunk(number, *document) for number, document in enumerate(documents)]
     with open_store(settings).writer(
-        embedder=embedder.name, dimension=embedder.dimension, fields={"badge": "keyword"}, wait_s=1
+        embedder=embedder.name, dimension=embedder.dimension, fields={}, wait_s=1
     ) as writer:
         writer.upsert(chunks, embedder.embed_documents([chunk.embedding_text() for chunk in chunks]))
         writer.commit()
@@ -60,7 +60,7 @@ def chunk(number: int, path: str, body: str, tenant: str | None) -> Chunk:
         root="/docs",
         type="markdown",
         body=body,
-        metadata={},
+        metadata={"badge": "red"},
         content_hash=f"{number}",
         modified=datetime(2026, 1, 1, tzinfo=UTC),
         tenant=tenant,
@@ -225,6 +225,13 @@ def run(
         return code, *capsys.readouterr()
 
     return run
+
+
+def test_the_command_says_how_a_follow_up_was_read(run: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = run("ask", "And when does it start?", "--after", "What does the pump do?")
+    assert code == 0
+    assert "read together with “What does the pump do?”" in err
+    assert "[1] pump.md > Pump\n" in out
 
 
 def test_the_command_prints_answer_and_proof(run: Callable[..., tuple[int, str, str]]) -> None:
