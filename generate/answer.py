@@ -178,12 +178,12 @@ class Answerer:
     ) -> Iterator[Event]:
         passages = retrieval.passages
         budget = self._service.capacity - self._params.max_tokens
-        plan = retrieval.plan  # where the question leans on another, what it was rewritten to does not
-        best = self._retriever.highlights(
-            plan.question if plan.original else question, passages, self._settings.lead
-        )
+        plan = retrieval.plan
+        # What a follow-up leans on has to stand in the prompt: in earlier turns, or in the question.
+        asked = plan.question if plan.original or not history else question
+        best = self._retriever.highlights(asked, passages, self._settings.lead)
         lead = [(found.passage, passages[found.passage].text[found.start : found.end]) for found in best]
-        prompt = self._prompts.build(question, passages, history, budget=budget, lead=lead)
+        prompt = self._prompts.build(asked, passages, history, budget=budget, lead=lead)
         shown = passages[: len(prompt.passages)]
         evidence = Evidence([passage.text for passage in shown], prompt.passages)
         tracer = Tracer(evidence, self._settings.min_quote_words)

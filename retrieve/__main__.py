@@ -90,7 +90,8 @@ def _open(context: Context) -> tuple[Retriever, Filter | None]:
     from retrieve.retriever import open_retriever
     from retrieve.store import open_store
 
-    retriever = open_retriever(context.settings, conversations=bool(context.args.after))
+    args = context.args
+    retriever = open_retriever(context.settings, conversations=bool(args.after and not args.batch))
     if not open_store(context.settings).info().chunks:
         context.note("the store is empty; fill it with: python -m ingest PATH...")
     where = None

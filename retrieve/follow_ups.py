@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from retrieve.self_query.lexicon import follow_up_words
+from retrieve.self_query.lexicon import follow_up_words, plain_words
 from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.text import Word, fold, words
 
@@ -71,14 +71,34 @@ def joined(topic: QueryPlan, plan: QueryPlan) -> QueryPlan:
         semantic_query=f"{topic.semantic_query} {plan.semantic_query}".strip(),
         findings=(*kept, *own),
         sort=plan.sort or topic.sort,
-        listing=topic.listing and plan.listing and not _asks(plan.question),
+        listing=topic.listing and plan.listing and not asks(plan.question),
         topic=topic.question,
     )
 
 
-def _asks(question: str) -> bool:
-    """Whether a follow-up asks for a fact: "and who fixed it", but not "and in 2023"."""
-    return any(word.norm in ("who", "whom", "when", "where", "why", "how") for word in words(question))
+def own_last(plan: QueryPlan, question: str) -> QueryPlan:
+    """The plan of a rewritten follow-up: conditions that the follow-up itself says are given up last."""
+    said = {word.stem for word in words(question)}
+
+    def is_own(finding: Finding) -> bool:
+        texts = (plan.question[start:end] for start, end in finding.spans)
+        return any(word.stem in said for text in texts for word in words(text))
+
+    least = min((finding.confidence for finding in plan.findings if is_own(finding)), default=math.inf)
+    findings = (f if is_own(f) else replace(f, confidence=min(f.confidence, least)) for f in plan.findings)
+    return replace(plan, findings=tuple(findings), listing=plan.listing and not asks(question))
+
+
+def asks(question: str) -> bool:
+    """Whether a follow-up says what it asks: "and who fixed it", but not "and in 2023", "what about 2023"."""
+    found = [word.norm for word in words(question)]
+    if found and f"{found[0]} " in follow_up_words().openings:
+        del found[0]
+    if found[1:2] == ["about"]:
+        return False
+    return bool(found) and (
+        found[0] in plain_words().auxiliaries or not follow_up_words().interrogatives.isdisjoint(found)
+    )
 
 
 def _moved(finding: Finding, by: int) -> Finding:

@@ -18,7 +18,7 @@ from configs.settings import Settings
 from retrieve.embed import Embedder, load_embedder
 from retrieve.evidence import evidence
 from retrieve.filters import Filter, all_of, keys_of
-from retrieve.follow_ups import joined, leans, topic_of
+from retrieve.follow_ups import joined, leans, own_last, topic_of
 from retrieve.highlights import Highlight, closest_sentence, highlights
 from retrieve.rewrite import rewritten
 from retrieve.schema import RESERVED, FieldType, Passage
@@ -127,7 +127,8 @@ class Retriever:
         if self._chat is not None:
             whole = rewritten(self._chat, query, [*map(_clean, earlier)], salt=repr(callers))
             if whole is not None:
-                plans.append(replace(self._reader.read(whole, callers), original=query))
+                plan_of_whole = own_last(self._reader.read(whole, callers), query)
+                plans.append(replace(plan_of_whole, original=query))
         topic = topic_of(earlier)
         if topic is not None:
             plans.append(joined(self._reader.read(_clean(topic), callers), plan))
@@ -178,7 +179,7 @@ class Retriever:
         if listed and bold is None:
             return plan, passages  # that they pass the conditions is all the evidence that is asked for
         if not self._settings.relax:
-            return plan, passages if listed or weight >= least else ()
+            return plan, passages if weight >= least else ()
         if bold is not None:
             other, elsewhere = search(bold)
             if other >= max(least, weight + SOFT_MARGIN):

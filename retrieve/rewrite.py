@@ -9,11 +9,13 @@ those quote documents, which are not to say what is searched for.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from configs.errors import DraftlineError
-from retrieve.follow_ups import leans
+from retrieve.follow_ups import asks, leans
 from retrieve.self_query.lexicon import follow_up_words
 from retrieve.self_query.model_reader import ChatModel
 from retrieve.self_query.text import clean, fold, words
@@ -23,7 +25,8 @@ LEANING = 3
 MAX_TOKENS = 100
 MAX_CHARACTERS = 300
 """Of each question."""
-_ABOUT = ("what about", "how about", "and what about", "and how about")
+_OPENING = re.compile(r"^\W*(?:and|but|so|or|also|then)(?![^\W_])\s*", re.I)
+_ABOUT = re.compile(r"^\W*(?:and\s+|but\s+)?(?:what|how)\s+about(?![^\W_])", re.I)
 INSTRUCTIONS = (
     "You rewrite the last question of a conversation so that it can be understood without the others. "
     "Replace words such as it, they, there or that by what they stand for, and add what is left out. "
@@ -74,18 +77,22 @@ def _chain(earlier: Sequence[str]) -> list[str]:
 def holds(proposal: str, question: str, earlier: Sequence[str]) -> bool:
     """Whether a proposal asks what the question asks, of what the earlier ones are about, and no more.
 
-    What is asked are its content words, its question words and its negations. A proposal that another
-    question of the conversation says word for word has lost what is new.
+    What is asked are its content words, its question words, its negation and by, from, to or about whom.
+    A follow-up such as "And the valves?" asks what its topic, the first of the earlier ones, has asked.
     """
     own, new = _content(question), _content(proposal)
     told = own.union(*map(_content, earlier))
-    if not (own <= new <= told and new) or leans(proposal):
+    opening_alone = not leans(_OPENING.sub("", question))
+    if not (own <= new <= told and new and (opening_alone or new > own)) or leans(proposal):
         return False
     if any(_said(proposal) == _said(text) for text in earlier):
-        return False
-    if fold(question).lstrip().startswith(_ABOUT):  # it asks what the earlier one has asked
-        return _negated(proposal) or not _negated(question)
-    return _asked(question) <= _asked(proposal) and _negated(question) == _negated(proposal)
+        return False  # what is new in the follow-up is lost
+    asking = question if asks(question) else earlier[0]
+    return (
+        _asked(asking) <= _asked(proposal)
+        and (_negated(asking) or _negated(question)) == _negated(proposal)
+        and _related(question) <= _related(proposal)
+    )
 
 
 def _content(text: str) -> set[str]:
@@ -93,19 +100,33 @@ def _content(text: str) -> set[str]:
     table = follow_up_words()
     grammar = table.grammar | table.interrogatives | table.negations
     grammar |= table.pronouns | table.plural | table.others
-    return {word.stem for word in words(text) if word.norm not in grammar}
+    return {word.stem for word in words(_plain(text)) if word.norm not in grammar}
 
 
 def _asked(text: str) -> frozenset[str]:
-    return follow_up_words().interrogatives.intersection(_said(text))
+    return follow_up_words().interrogatives.intersection(_said(_ABOUT.sub("", text)))
 
 
 def _negated(text: str) -> bool:
     return not follow_up_words().negations.isdisjoint(_said(text))
 
 
+def _related(text: str) -> set[tuple[str, str]]:
+    """What stands behind a preposition that decides who is meant: "by Osei", "about the pump"."""
+    relations, content = follow_up_words().relations, _content(text)
+    found = words(_ABOUT.sub("", _plain(text)))
+    pairs = pairwise(word for word in found if word.stem in content or word.norm in relations)
+    return {(a.norm, b.stem) for a, b in pairs if a.norm in relations and b.stem in content}
+
+
 def _said(text: str) -> list[str]:
-    return [word.norm for word in words(text)]
+    return [word.norm for word in words(_plain(text))]
+
+
+def _plain(text: str) -> str:
+    """In small letters, contractions written out: doesn't, can't and won't."""
+    text = re.sub(r"(?<![^\W_])can't", "can not", re.sub(r"(?<![^\W_])won't", "will not", fold(text)))
+    return re.sub(r"n't(?![^\W_])", " not", text)
 
 
 def _shown(questions: Sequence[str]) -> str:

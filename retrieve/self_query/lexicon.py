@@ -123,7 +123,10 @@ class PlainWords(WordTable):
     polite: Words
     asking: Words
     asking_for_documents: Words
+    interrogatives: Words
     asking_why: Words
+    asking_how: Words
+    wishing: Words
     papers: Words
     matters: Words
     after_dates: Words
@@ -187,6 +190,7 @@ class FollowUpWords(WordTable):
     grammar: Words
     interrogatives: Words
     negations: Words
+    relations: Words
 
 
 class UnitNames(WordTable):

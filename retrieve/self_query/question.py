@@ -27,7 +27,6 @@ def ending_at(pattern: re.Pattern[str], text: str, end: int) -> re.Match[str] | 
 _PREPOSITIONS = frozenset(
     ["about", "at", "by", "during", "for", "from", "in", "into", "of", "on", "since", "to", "under", "with"]
 )
-_INTERROGATIVES = frozenset(["what", "which", "who", "whom", "whose", "where", "when", "how"])
 # "hey, can you find the report"
 _REQUEST = re.compile(
     r"(?:[^\W\d_]+,?\s+){0,2}(?:can|could|would|will)\s+(?:you|i|we)\s+(?:please\s+)?[^\W\d_]+"
@@ -82,7 +81,7 @@ class Question:
     def _opening_word(self) -> str:
         known = plain_words()
         first = next((at for at, word in enumerate(self.words) if word.norm not in known.polite), 0)
-        behind = self.norm(first) in _PREPOSITIONS and self.norm(first + 1) in _INTERROGATIVES
+        behind = self.norm(first) in _PREPOSITIONS and self.norm(first + 1) in known.interrogatives
         return self.norm(first + behind)  # "in which year", "by how much"
 
     @cached_property
@@ -97,8 +96,11 @@ class Question:
 
     @cached_property
     def asks_why(self) -> bool:
-        """Whether it asks why, how or when something is so."""
-        return self.asks and self._opening_word in plain_words().asking_why
+        """Whether it asks for the reason or the way of something: why, how does, but not how many."""
+        known, opening = plain_words(), self._opening_word
+        at = next((at for at, word in enumerate(self.words) if word.norm == opening), 0)
+        how = opening in known.asking_how and self.norm(at + 1) in known.auxiliaries
+        return self.asks and (how or opening in known.asking_why)
 
     @cached_property
     def opening(self) -> int:

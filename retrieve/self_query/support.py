@@ -60,8 +60,10 @@ def _around(question: Question, mention: Mention, kinds: frozenset[int]) -> floa
         made(question, mention),
         asked_for(question, mention),
     )
-    if negator_before(question, mention.first, mention.field) is not None:
-        if question.asks_why and mention.field.role == "about" and not named:
+    negator = negator_before(question, mention.first, mention.field)
+    if negator is not None:
+        wished = named or question.norm(negator) in plain_words().wishing
+        if question.asks_why and mention.field.role == "about" and not wished:
             return weights.FACT_NEGATED
         told = max(told, weights.NEGATED_AGENT if agent else weights.NEGATED)
     if is_negated_after(question, mention.first, mention.last):
@@ -94,9 +96,8 @@ def _closes(question: Question, mention: Mention) -> bool:
     if mention.field.role != "source" or mention.how != "exact" or mention.common:
         return False
     last, earlier = mention.last + 1 == len(question.words), question.norm(mention.first - 1)
-    follows = (
-        question.gap(mention.last, mention.last + 1).strip() or question.norm(mention.last + 1).isdigit()
-    )
+    right = question.gap(mention.last, mention.last + 1).lstrip()
+    follows = right.startswith((",", ";", ":", ")", "?")) or question.norm(mention.last + 1).isdigit()
     known = plain_words()
     silent = known.passed | known.connectors | known.comparing | known.matters | known.auxiliaries
     return bool(last or follows) and earlier not in silent | {"against", "versus", "vs"}

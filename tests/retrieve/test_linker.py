@@ -123,6 +123,7 @@ VALUES = [
     ("How many boats sank, according to Tom Price's report?", value("author", "Tom Price")),
     ("How high is the mast in Tom Price's report?", value("author", "Tom Price")),
     ("boats TechWire", value("source", "TechWire")),
+    ("How many boats sank, according to Tom Price's study?", value("author", "Tom Price")),
 ]
 NOTHING = [
     "Where did Tom Price study medicine?",
@@ -145,6 +146,8 @@ NOTHING = [
     "complaints about TechWire",
     "a lawsuit against TechWire",
     "interview Tom Price",
+    "How is solar power used instead of fishing boats' diesel?",
+    "Summarize TechWire's layoffs",
     "How old is the roof in Tom Price's house?",
     "",
     "?",
@@ -326,6 +329,8 @@ def test_what_documents_are_about_stays_in_the_search(linker: Linker) -> None:
         ("Could TechWire repair the pump?", False),
         ("pump policy, TechWire", False),
         ("pump manual", False),
+        ("pump contract", False),
+        ("pump contracts", True),
         ("TechWire pumps: who fixed them and when?", False),
     ],
 )

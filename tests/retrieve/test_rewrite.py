@@ -16,10 +16,11 @@ from configs.errors import EngineStoppedError, SettingsError
 from configs.settings import Settings
 from retrieve.embed import Embedder
 from retrieve.filters import MatchValue
-from retrieve.follow_ups import leans
+from retrieve.follow_ups import leans, own_last
 from retrieve.retriever import Retriever
 from retrieve.rewrite import SCHEMA, rewritten
 from retrieve.self_query.lexicon import follow_up_words
+from retrieve.self_query.plan import Finding, QueryPlan
 from retrieve.self_query.text import clean, words
 from retrieve.store import open_store
 from retrieve.visibility import visible_to
@@ -82,6 +83,39 @@ def test_what_the_conversation_says_is_taken(question: str, proposal: str) -> No
 )
 def test_what_it_does_not_say_is_not(question: str, proposal: object) -> None:
     assert rewritten(saying(proposal), question, EARLIER, "") is None
+
+
+PUMPS, PANELS, MOTOR, OSEI = (
+    "Which pumps must not be cleaned?",
+    "How are solar panels recycled?",
+    "When was the Rotax motor built?",
+    "What did Osei write about pumps?",
+)
+
+
+@pytest.mark.parametrize(
+    ("topic", "question", "proposal", "taken"),
+    [
+        (PUMPS, "And the valves?", "Which valves must not be cleaned?", True),
+        (PUMPS, "And the valves?", "Which valves must be cleaned?", False),
+        (PUMPS, "What about valves?", "Which valves must be cleaned?", False),
+        (PANELS, "What about batteries?", "How are batteries recycled?", True),
+        (PANELS, "What about batteries?", "How are batteries not recycled?", False),
+        (PANELS, "What about batteries?", "What are batteries?", False),
+        (MOTOR, "And the steel valve?", "When was the steel valve built?", True),
+        (MOTOR, "And the steel valve?", "Why was the steel valve built?", False),
+        (MOTOR, "And who cleans it?", "Who cleans the motor?", True),
+        (MOTOR, "And who cleans it?", "Who cleans?", False),
+        (MOTOR, "And why can't it be cleaned?", "Why can the motor not be cleaned?", True),
+        (MOTOR, "And why can't it be cleaned?", "Why can the motor be cleaned?", False),
+        (MOTOR, "Was it expensive?", "Was the Rotax motor expensive?", True),
+        (OSEI, "And about Brandt?", "What did Osei write about Brandt?", True),
+        (OSEI, "And about Brandt?", "What did Brandt write about pumps?", False),
+        ("Who won the cup in 2019?", "And in 2020?", "Who won the cup in 2020?", True),
+    ],
+)
+def test_a_rewriting_asks_what_is_asked(topic: str, question: str, proposal: str, taken: bool) -> None:
+    assert (rewritten(saying(proposal), question, [topic], "") == proposal) is taken
 
 
 @pytest.mark.parametrize("answer", ["", "no JSON", '{"question": "When is the br', "[]", '{"other": 1}', "7"])
@@ -168,6 +202,21 @@ def test_its_conditions_are_read_out_of_it(ask: Callable[..., Any]) -> None:
     chat = saying("What did Ben Osei write about the Rotax motor?")
     found = ask(chat, "And what about the Rotax motor?", ["What did Ben Osei write about petrol?"])
     assert found.plan.filter.must == (MatchValue("author", "Ben Osei"),)
+
+
+def test_what_the_follow_up_says_itself_is_given_up_last() -> None:
+    plan = own_last(
+        QueryPlan(
+            "What did Ben Osei write about vinegar since 2020?",
+            "vinegar",
+            (
+                Finding(MatchValue("author", "Ben Osei"), ((9, 17),), 1.4, "author"),
+                Finding(MatchValue("year", 2020), ((44, 48),), 0.7, "year"),
+            ),
+        ),
+        "And since 2020?",
+    )
+    assert [finding.confidence for finding in plan.findings] == [0.7, 0.7]
 
 
 def test_what_does_not_hold_is_read_by_its_words(ask: Callable[..., Any]) -> None:
