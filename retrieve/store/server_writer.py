@@ -63,7 +63,9 @@ class ServerWriter:
         lacking = published.unindexed if published else frozenset[str]()
         ours = {name: kind for name, kind in RESERVED_FIELDS.items() if name not in lacking}
         self._indexed = {} if self._hidden else {**known, **ours}
-        self._fields = {**known, **fields}
+        self._expected = fields
+        """Types of fields that may come; each is named and indexed with the first chunk that has it."""
+        self._fields = {name: fields.get(name, kind) for name, kind in known.items()}
         self._resumed = False
         self._held: dict[str, Record] = {}
         self._documents: set[str] = set()
@@ -87,10 +89,14 @@ class ServerWriter:
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vector) -> None:
         records = records_of(chunks, vectors, self._dimension)
-        self._fields = merge_fields(self._fields, *(fields_of(chunk.document.metadata) for chunk in chunks))
+        found = merge_fields(*(fields_of(chunk.document.metadata) for chunk in chunks))
+        self._fields = merge_fields(self._fields, found)
         self.put(records)
 
     def put(self, records: Sequence[Record]) -> None:
+        names = {name for record in records for name in record.payload}
+        expected = {name: kind for name, kind in self._expected.items() if name in names}
+        self._fields = merge_fields(self._fields, expected)
         if self._hidden:
             self._points.upload(self._begun(), records)
             return

@@ -10,7 +10,7 @@ import pytest
 
 from configs.errors import StoreError
 from retrieve.filters import Filter, IsEmpty, MatchAny, MatchValue, Range, parse_filter
-from retrieve.store.base import SearchRequest, Store
+from retrieve.store.base import Record, SearchRequest, Store
 from tests.retrieve.samples import (
     DIMENSION,
     fill,
@@ -65,6 +65,35 @@ def test_info_counts_chunks_documents_and_fields(store: Store) -> None:
     assert info.fields["author"] == "keyword"
     assert info.fields["pages"] == "integer"
     assert info.fields["_dl.document"] == "keyword"
+
+
+def test_a_field_is_there_from_the_first_chunk_that_has_it(store: Store) -> None:
+    first, second = (
+        make_chunk(make_document(1, {"author": "Ann"})),
+        make_chunk(make_document(2, {"size": "9"})),
+    )
+    with writing(store, fields={"author": "keyword", "size": "keyword", "colour": "keyword"}) as writer:
+        writer.upsert([first], vectors_for([first]))
+        writer.commit()
+        assert {"author", "size", "colour"} & store.info().fields.keys() == {"author"}
+        writer.upsert([second], vectors_for([second]))
+        writer.commit()
+    assert {"author", "size", "colour"} & store.info().fields.keys() == {"author", "size"}
+    assert store.facet("size") == {"9": 1}
+    wanted = Filter(must=(MatchValue("size", "9"),))
+    assert [point["id"] for point in store.scroll(wanted)] == [second.id]
+
+
+def test_records_bring_their_fields_with_the_types_that_are_expected(store: Store) -> None:
+    chunk = make_chunk(make_document(1, {"seen": datetime(2024, 1, 2, tzinfo=UTC), "size": 3}))
+    (vector,) = vectors_for([chunk])
+    with writing(store, fields={"seen": "datetime", "size": "float", "colour": "keyword"}) as writer:
+        writer.put([Record(chunk.id, chunk.payload(), vector)])
+        writer.commit()
+    fields = store.info().fields
+    assert (fields["seen"], fields["size"], fields.get("colour")) == ("datetime", "float", None)
+    since = Filter(must=(Range("seen", gte=datetime(2024, 1, 1, tzinfo=UTC)), Range("size", gt=2.5)))
+    assert [point["id"] for point in store.scroll(since)] == [chunk.id]
 
 
 def test_nothing_is_visible_before_the_commit(store: Store) -> None:
