@@ -150,7 +150,7 @@ class Answerer:
 
         Args:
             history: earlier (question, answer) pairs, oldest first.
-            earlier: questions before those, of which nothing but the search is to know.
+            earlier: questions before those, whose answers the model is not to see.
             filter, tenant, access: what the caller may see; see `Retriever.retrieve`.
 
         Raises:
@@ -179,8 +179,9 @@ class Answerer:
         passages = retrieval.passages
         budget = self._service.capacity - self._params.max_tokens
         plan = retrieval.plan
-        # What a follow-up leans on has to stand in the prompt: in earlier turns, or in the question.
-        asked = plan.question if plan.original or not history else question
+        # What a follow-up leans on has to stand in the prompt: in an earlier turn, or in the question.
+        is_told = plan.topic in ("", *(text for text, _ in history)) and not plan.original
+        asked = question if is_told else plan.question
         best = self._retriever.highlights(asked, passages, self._settings.lead)
         lead = [(found.passage, passages[found.passage].text[found.start : found.end]) for found in best]
         prompt = self._prompts.build(asked, passages, history, budget=budget, lead=lead)

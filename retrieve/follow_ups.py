@@ -78,7 +78,7 @@ def joined(topic: QueryPlan, plan: QueryPlan) -> QueryPlan:
 
 def own_last(plan: QueryPlan, question: str) -> QueryPlan:
     """The plan of a rewritten follow-up: conditions that the follow-up itself says are given up last."""
-    said = {word.stem for word in words(question)}
+    said = {word.stem for word in words(question) if word.norm not in follow_up_words().grammar}
 
     def is_own(finding: Finding) -> bool:
         texts = (plan.question[start:end] for start, end in finding.spans)

@@ -14,12 +14,13 @@ who had not seen how questions are read. A kind has 20 questions each:
 
 Reported: whether a document that answers came first, another did, or nothing was found. Where the
 condition fails, ``told`` counts what was found after the condition had been given up, which the answer
-says beside itself.
+says beside itself. What else a question's line says (sentence, conditions, without) is for people.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections import Counter, defaultdict
@@ -66,13 +67,14 @@ def main() -> int:
         metavar="DIR",
         help="folders with docs/ and questions.jsonl, in place of ours",
     )
+    parser.add_argument("--today", default=TODAY, metavar="DATE", help=f"default: {TODAY}, as ours want it")
     parser.add_argument("--misses", action="store_true", help="also list what went wrong")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write them there (ours: to results)")
     args = parser.parse_args()
     folders = args.collections or sorted(folder for folder in COLLECTIONS.iterdir() if folder.is_dir())
     try:
-        found = {folder.name: run(folder) for folder in folders}
+        found = {folder.name: run(folder, args.today) for folder in folders}
     except DraftlineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -90,18 +92,17 @@ def main() -> int:
     return 0
 
 
-def run(folder: Path) -> list[tuple[Asked, Retrieval]]:
+def run(folder: Path, today: str = TODAY) -> list[tuple[Asked, Retrieval]]:
     """Ingest a collection and ask all its questions."""
     asked = read(folder)
     with TemporaryDirectory(prefix="draftline-asked-") as home:
         settings = load_settings(
-            env={"DRAFTLINE_HOME": home}, overrides=[f"retrieve.today={TODAY}", "retrieve.all_tenants=true"]
+            env={"DRAFTLINE_HOME": home}, overrides=[f"retrieve.today={today}", "retrieve.all_tenants=true"]
         )
         Sync(settings, open_store(settings), Stages(Console(stderr=True))).run([str(folder / "docs")])
         retriever = open_retriever(settings)
-        answers = [(one, retriever.retrieve(one.question)) for one in asked]
-        retriever.close()
-    return answers
+        with contextlib.closing(retriever):
+            return [(one, retriever.retrieve(one.question)) for one in asked]
 
 
 def read(folder: Path) -> list[Asked]:

@@ -96,8 +96,10 @@ def run(file: Path, *, model: bool) -> dict[str, Any]:
         records = Path(folder, "passages.jsonl")
         records.write_text("".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in passages.items()))
         Sync(settings, open_store(settings), Stages(Console(stderr=True))).run([str(records)])
-        rows = list(measured(tasks, systems(settings)))
-    return {"tasks": len(tasks), "passages": len(passages), "embedder": settings.models.embed, "rows": rows}
+        rewritten: set[str] = set()
+        rows = list(measured(tasks, systems(settings, rewritten)))
+    result = {"tasks": len(tasks), "passages": len(passages), "embedder": settings.models.embed, "rows": rows}
+    return result | ({"rewritten": len(rewritten)} if model else {})
 
 
 def read(file: Path) -> tuple[list[Task], dict[str, str]]:
@@ -113,16 +115,18 @@ def read(file: Path) -> tuple[list[Task], dict[str, str]]:
     return tasks, passages
 
 
-def systems(settings: Settings) -> dict[str, Ask]:
-    """The ways to ask."""
+def systems(settings: Settings, rewritten: set[str]) -> dict[str, Ask]:
+    """The ways to ask; questions that were searched for as the model has rewritten them are noted."""
     by_words = settings.model_copy(
         update={"retrieve": settings.retrieve.model_copy(update={"follow_ups": "words"})}
     )
     retriever = open_retriever(by_words)
 
     def ask(question: str, earlier: Sequence[str] = (), *, way: Retriever = retriever) -> list[str]:
-        found = way.retrieve(question, earlier=earlier).passages
-        return list(dict.fromkeys(str(passage.payload["id"]) for passage in found))
+        found = way.retrieve(question, earlier=earlier)
+        if found.plan.original:
+            rewritten.add(question)
+        return list(dict.fromkeys(str(passage.payload["id"]) for passage in found.passages))
 
     asks: dict[str, Ask] = {
         "alone": lambda task: ask(task.question),

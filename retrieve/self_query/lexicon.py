@@ -128,6 +128,7 @@ class PlainWords(WordTable):
     asking_how: Words
     wishing: Words
     papers: Words
+    several_papers: Words
     matters: Words
     after_dates: Words
     small: Words

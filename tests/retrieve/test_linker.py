@@ -330,6 +330,8 @@ def test_what_documents_are_about_stays_in_the_search(linker: Linker) -> None:
         ("pump policy, TechWire", False),
         ("pump manual", False),
         ("pump contract", False),
+        ("pump analysis", False),
+        ("Berichte Pumps", True),
         ("pump contracts", True),
         ("TechWire pumps: who fixed them and when?", False),
     ],
