@@ -6,7 +6,7 @@ import html as escaping
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from configs.errors import InputError
@@ -56,10 +56,12 @@ PAGES = st.lists(st.recursive(WORDS, element, max_leaves=20), min_size=1, max_si
 
 @settings(max_examples=80, deadline=None)
 @given(PAGES)
+@example("<h1><ol> <i>a")
 def test_every_word_is_on_the_page(page: str) -> None:
     found = body(page)
     visible = set(re.findall(r"\w+", re.sub("<[^>]*>", " ", page)))
-    marks = set(re.findall(r"\[!(\w+)\]|`{3,}(\w+)|^[>\s*+-]*(\d+)\\?\.|\[\^(\d+)\]", found, re.MULTILINE))
+    # Numbers are of lists, which may stand in headings and cells as well: no word of these pages has digits.
+    marks = set(re.findall(r"\[!(\w+)\]|`{3,}(\w+)|\b(\d+)\\?\.|\[\^(\d+)\]", found))
     written = re.sub(r"</?su[bp]>|<br>|\]\([^)]*\)", " ", found)
     assert set(re.findall(r"\w+", written)) <= visible | {word for group in marks for word in group}
 
