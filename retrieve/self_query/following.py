@@ -60,8 +60,7 @@ def documents_after(question: Question, mention: Mention, kinds: frozenset[int])
             break
         if word in field_words().documents or word in mention.field.telling or (owning and position in kinds):
             if owning and role == "agent":
-                papers = plain_words().papers | plain_words().several_papers
-                within = word in papers and question.before(mention.first, _WITHIN)
+                within = word in plain_words().papers and question.before(mention.first, _WITHIN)
                 return weights.AGENTS_MATTER if question.asks_how and not within else weights.AGENTS_DOCUMENTS
             named = weights.DOCUMENTS_AFTER_AGENT if role == "agent" else weights.DOCUMENTS_AFTER
             return (weights.OWNED_DOCUMENTS if owning else named) + weights.DOCUMENTS_FARTHER * distance

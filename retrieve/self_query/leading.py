@@ -69,8 +69,7 @@ def documents_before(question: Question, mention: Mention) -> float:
             return 0.0
         if word in field_words().documents:
             beside = mention.field.role == "agent" and seen == 0
-            papers = plain_words().papers | plain_words().several_papers
-            signed = word in papers and not question.asks
+            signed = word in plain_words().papers and not question.asks
             if beside and signed and _ends_with_name(question, mention):
                 return weights.DOCUMENTS_SIGNED
             return weights.DOCUMENTS_BESIDE_AGENT if beside else weights.DOCUMENTS_BEFORE

@@ -127,7 +127,7 @@ class PlainWords(WordTable):
     asking_why: Words
     asking_how: Words
     wishing: Words
-    papers: Words
+    one_paper: Words
     several_papers: Words
     matters: Words
     after_dates: Words
@@ -142,6 +142,11 @@ class PlainWords(WordTable):
     def passed(self) -> frozenset[str]:
         """What may stand between a condition and the word that names its field."""
         return self.fillers | self.articles
+
+    @cached_property
+    def papers(self) -> frozenset[str]:
+        """What a search for documents calls them."""
+        return self.one_paper | self.several_papers
 
     @cached_property
     def empty(self) -> frozenset[str]:

@@ -51,9 +51,7 @@ def lists_topics(question: Question, findings: Sequence[Finding]) -> bool:
     left = words(_without(question.text, _apart([span for finding in findings for span in finding.spans])))
     named = any(word.norm in plain.several_papers for word in left)
     fields = frozenset[str]().union(*(finding.keys for finding in findings))
-    listing = (
-        plain.papers | plain.several_papers | plain.matters | plain.articles | plain.connectors | plain.polite
-    )
+    listing = plain.papers | plain.matters | plain.articles | plain.connectors | plain.polite
     return (named or len(fields) > 1) and all(word.norm in listing for word in left)
 
 
